@@ -1,0 +1,122 @@
+//! What the collector tells the kernel side.
+
+use crate::pod;
+
+/// Changes while the session runs: one entry of an array map.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Control {
+    /// Process to watch, with all its threads and what it forks; 0: none.
+    pub target: u32,
+    /// `CONTROL_*` bits.
+    pub flags: u32,
+    /// A call that lasts at least this long is told even if nothing else happened.
+    pub threshold_ns: u64,
+    /// Start of the target's life (`task_struct.start_boottime`), so that a reused
+    /// process id is not taken for it; 0: not checked.
+    pub target_start_ns: u64,
+}
+
+/// Send an [`Ended`](crate::fact::Ended) for every call, quiet ones too.
+pub const CONTROL_EVERY_CALL: u32 = 1 << 0;
+/// The target counts only once it has called exec.
+pub const CONTROL_FROM_EXEC: u32 = 1 << 1;
+
+/// Where the running kernel keeps the fields that the probes read, in bytes.
+///
+/// Looked up in the kernel's BTF at start and frozen before the programs are
+/// verified, so each is a constant there. [`ABSENT`] where the kernel has no such
+/// field: the code that reads it is then dead to the verifier.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offsets {
+    pub task_pid: u32,
+    pub task_tgid: u32,
+    pub task_comm: u32,
+    pub task_flags: u32,
+    pub task_files: u32,
+    pub task_group_leader: u32,
+    pub task_start_boottime: u32,
+    /// Byte that holds the bit `in_iowait`, and the bit's mask.
+    pub task_in_iowait: u32,
+    pub task_in_iowait_mask: u32,
+    /// `thread_info.status` (x86: says that the call is a 32-bit one).
+    pub task_status: u32,
+    pub files_fdt: u32,
+    pub fdt_max_fds: u32,
+    pub fdt_fd: u32,
+    pub file_inode: u32,
+    pub file_flags: u32,
+    pub file_pos: u32,
+    pub file_dentry: u32,
+    pub dentry_name: u32,
+    pub inode_mode: u32,
+    pub inode_sb: u32,
+    pub inode_ino: u32,
+    pub inode_size: u32,
+    pub inode_mapping: u32,
+    pub sb_dev: u32,
+    pub sb_magic: u32,
+    pub mapping_host: u32,
+    pub folio_mapping: u32,
+    pub folio_index: u32,
+    pub folio_flags: u32,
+    /// Word of the second page whose low byte is the order.
+    pub folio_order: u32,
+    /// Bit of `folio.flags` that marks more than one page.
+    pub folio_head_bit: u32,
+    pub page_mapping: u32,
+    pub page_compound_head: u32,
+    pub bio_opf: u32,
+    pub bio_flags: u32,
+    pub bio_size: u32,
+    pub bio_io_vec: u32,
+    pub bvec_page: u32,
+    /// Bits of `bio.bi_flags` that say a cgroup's limit held it.
+    pub bio_throttled_mask: u32,
+    pub request_cmd_flags: u32,
+    pub request_rq_flags: u32,
+    pub request_bytes: u32,
+    pub request_sector: u32,
+    pub request_bio: u32,
+    pub request_queue: u32,
+    pub request_part: u32,
+    pub request_start_ns: u32,
+    /// Bit of `request.rq_flags` without which no end of accounting is told.
+    pub request_accounted_mask: u32,
+    pub bdev_dev: u32,
+    pub regs_arg0: u32,
+    pub regs_arg1: u32,
+    pub regs_arg2: u32,
+    pub regs_arg3: u32,
+    pub unused: u32,
+}
+
+/// A field that the running kernel does not have.
+pub const ABSENT: u32 = u32::MAX;
+
+/// What is fixed for the session: frozen before the programs are verified.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fixed {
+    /// The collector, which is never watched.
+    pub self_pid: u32,
+    /// System call numbers, by `CALL_*` constant less one.
+    pub syscalls: [u32; 5],
+    /// `FIXED_*` bits: what could be attached.
+    pub hooks: u32,
+    pub unused: u32,
+}
+
+/// `block_io_start` and `block_io_done` are attached.
+pub const FIXED_BLOCK_IO: u32 = 1 << 0;
+/// `mm_filemap_fault` is attached.
+pub const FIXED_FILEMAP_FAULT: u32 = 1 << 1;
+
+const _: () = {
+    assert!(size_of::<Control>() == 24);
+    assert!(size_of::<Offsets>() % 8 == 0);
+    assert!(size_of::<Fixed>() == 32);
+};
+
+pod!(Control, Offsets, Fixed);
