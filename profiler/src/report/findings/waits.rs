@@ -167,7 +167,6 @@ pub(super) fn readahead_late(report: &Report) -> Vec<Said> {
             calls.collect::<Vec<_>>().join(", "),
             shares_of(&scenarios),
         ),
-        advice: "The reader is faster than what was fetched ahead of it"
-            .to_owned(),
+        advice: "The reader is faster than what was fetched ahead of it".to_owned(),
     }]
 }

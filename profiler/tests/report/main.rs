@@ -1,0 +1,6 @@
+//! The report as a contract, and as text for people.
+
+mod calls;
+mod contract;
+mod golden;
+mod sample;
