@@ -6,16 +6,16 @@ use profiler::report::Tally;
 use profiler_common::fact::{CALL_FAULT, CALL_PREAD, Ended, Head, Request, RequestFacts};
 use profiler_common::histogram::{BUCKETS, Settled, bucket};
 
-pub const VDA: u32 = 254 << 20;
-pub const DATA: &[u8] = b"profiler.data";
+pub(crate) const VDA: u32 = 254 << 20;
+pub(crate) const DATA: &[u8] = b"profiler.data";
 
-pub fn padded<const N: usize>(text: &[u8]) -> [u8; N] {
+pub(crate) fn padded<const N: usize>(text: &[u8]) -> [u8; N] {
     let mut array = [0; N];
     array[..text.len()].copy_from_slice(text);
     array
 }
 
-pub fn on_vda(kind: IoKind, owner: Owner) -> Detail {
+pub(crate) fn on_vda(kind: IoKind, owner: Owner) -> Detail {
     Detail::Request {
         dev: VDA,
         kind,
@@ -24,32 +24,39 @@ pub fn on_vda(kind: IoKind, owner: Owner) -> Detail {
 }
 
 /// Makes calls that follow each other.
-pub struct Reader {
+pub(crate) struct Reader {
     now: u64,
     dice: u64,
-    pub name: Vec<u8>,
-    pub inode: u64,
-    pub call: u32,
+    device_ns: u64,
+    pub(crate) name: Vec<u8>,
+    pub(crate) inode: u64,
+    pub(crate) call: u32,
 }
 
 /// One stretch of a call: cause, about how long in nanoseconds, detail, stack.
-pub type Stretch = (Cause, u64, Detail, Option<u32>);
+pub(crate) type Stretch = (Cause, u64, Detail, Option<u32>);
 
 impl Reader {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
+        Self::seeded(42, 62_000)
+    }
+
+    /// A reader with dice of its own, whose device takes about `device_ns` a request.
+    pub(crate) fn seeded(dice: u64, device_ns: u64) -> Self {
         Self {
             now: 1_000_000_000,
-            dice: 42,
+            dice,
+            device_ns,
             name: DATA.to_vec(),
             inode: 12,
             call: CALL_PREAD,
         }
     }
 
-    pub fn faults() -> Self {
+    pub(crate) fn faults() -> Self {
         Self {
             call: CALL_FAULT,
-            ..Self::new()
+            ..Self::seeded(7, 65_000)
         }
     }
 
@@ -61,11 +68,15 @@ impl Reader {
             .wrapping_add(1);
         let roll = self.dice >> 33;
         let ns = ns * 3 / 4 + ns * (roll % 1000) / 2000;
-        if roll % 997 == 0 { ns * 12 } else { ns.max(1) }
+        if roll.is_multiple_of(997) {
+            ns * 12
+        } else {
+            ns.max(1)
+        }
     }
 
     /// One told call that goes through these stretches.
-    pub fn told(&mut self, outcome: Outcome, stretches: &[Stretch]) -> (Call, Verdict) {
+    pub(crate) fn told(&mut self, outcome: Outcome, stretches: &[Stretch]) -> (Call, Verdict) {
         let (mut at_ns, mut shares, mut spans) = (0, Shares::default(), Vec::new());
         for (cause, ns, detail, stack) in stretches {
             let ns = self.about(*ns);
@@ -123,7 +134,7 @@ impl Reader {
     }
 
     /// So many calls that each fetch `pages` pages from the device.
-    pub fn fetch(&mut self, tally: &mut Tally, calls: u64, pages: u32, kind: Fetch) {
+    pub(crate) fn fetch(&mut self, tally: &mut Tally, calls: u64, pages: u32, kind: Fetch) {
         for _ in 0..calls {
             let request = on_vda(IoKind::Data, Owner::Call);
             let stretches = [
@@ -131,7 +142,7 @@ impl Reader {
                 (Cause::Queue, 5_000, request.clone(), Some(kind.stack)),
                 (
                     Cause::Device,
-                    62_000 + u64::from(pages) * 300,
+                    self.device_ns + u64::from(pages) * 300,
                     request.clone(),
                     Some(kind.stack),
                 ),
@@ -168,13 +179,13 @@ impl Reader {
 
 /// How a call fetches.
 #[derive(Clone, Copy)]
-pub struct Fetch {
-    pub outcome: Outcome,
-    pub stack: u32,
+pub(crate) struct Fetch {
+    pub(crate) outcome: Outcome,
+    pub(crate) stack: u32,
 }
 
 /// Quiet calls of about `ns` each.
-pub fn quiet(tally: &mut Tally, class: u32, calls: u64, ns: u64, bytes: u64) {
+pub(crate) fn quiet(tally: &mut Tally, class: u32, calls: u64, ns: u64, bytes: u64) {
     let mut buckets = vec![0; BUCKETS];
     buckets[bucket(ns) as usize] = calls - calls / 50;
     buckets[bucket(ns * 2) as usize] += calls / 50;

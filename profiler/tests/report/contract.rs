@@ -131,8 +131,8 @@ fn samples() -> [Report; 3] {
 
 fn written(report: &Report) -> String {
     let mut out = Vec::new();
-    json::render(report, &mut out).unwrap();
-    String::from_utf8(out).unwrap()
+    json::render(report, &mut out).expect("memory can be written to");
+    String::from_utf8(out).expect("JSON is UTF-8")
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn a_reader_of_today_takes_a_report_of_tomorrow() {
 }
 
 fn validator() -> jsonschema::Validator {
-    jsonschema::draft202012::new(&schema()).unwrap()
+    jsonschema::draft202012::new(&schema()).expect("the schema is one")
 }
 
 #[test]

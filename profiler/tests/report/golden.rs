@@ -12,15 +12,15 @@ use crate::sample;
 
 fn text(report: &Report, width: usize, colour: bool) -> String {
     let mut out = Vec::new();
-    render(report, &mut out, &Options { width, colour }).unwrap();
-    String::from_utf8(out).unwrap()
+    render(report, &mut out, &Options { width, colour }).expect("memory can be written to");
+    String::from_utf8(out).expect("text is UTF-8")
 }
 
 /// Holds `text` against a file, or rewrites the file if told to by `variable`.
-pub fn assert_same(text: &str, file: &str, variable: &str) {
+pub(crate) fn assert_same(text: &str, file: &str, variable: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     if std::env::var_os(variable).is_some() {
-        fs::write(&path, text).unwrap();
+        fs::write(&path, text).expect("the file can be rewritten");
         return;
     }
     let expected = fs::read_to_string(&path).unwrap_or_default();

@@ -4,3 +4,4 @@ mod calls;
 mod contract;
 mod golden;
 mod sample;
+mod world;

@@ -1,8 +1,8 @@
 //! The slowest calls, with their timelines in words.
 
-use super::page::{Page, Piece, bold, dim, plain, start, tail};
+use super::page::{Page, Piece, dim, plain, tail};
 use super::palette::mark;
-use super::scenarios::NAME;
+use super::scenarios::name;
 use crate::report::units::{parts, round_size, size, time};
 use crate::report::v1::{Report, Scenario, SlowCall};
 
@@ -38,8 +38,8 @@ pub(super) fn write(page: &mut Page, report: &Report) {
             let label = format!("{:>10}  ", time(call.latency_ns));
             let mut body = Vec::new();
             if !alone {
-                body.push(bold(start(&scenario.name, NAME)));
-                body.push(plain(" "));
+                body.push(name(report, scenario));
+                body.push(plain(", "));
             }
             body.push(plain(what(call, scenario)));
             body.extend(where_it_went(call));

@@ -1,15 +1,15 @@
 //! The legend of the bar, with the exact share of each cause in each scenario.
 
-use super::page::{Align, Cell, GAP, Page, Piece, bold, dim, plain, start, widths};
+use super::page::{Align, Cell, GAP, Page, Piece, dim, plain, widths};
 use super::palette::mark;
-use super::scenarios::NAME;
+use super::scenarios::name;
 use crate::report::units::percent;
-use crate::report::v1::Report;
+use crate::report::v1::{Report, Scenario};
 
 /// Shares that are worth a column.
 const VISIBLE: f64 = 0.0005;
 
-pub(super) fn write(page: &mut Page, report: &Report) {
+pub(super) fn write(page: &mut Page, report: &Report, bars: bool) {
     let timed = || {
         report
             .scenarios
@@ -43,13 +43,12 @@ pub(super) fn write(page: &mut Page, report: &Report) {
         .filter(|cause| timed().any(|s| share(s, cause) == Some(None)));
     let hidden: Vec<&str> = hidden.collect();
 
-    let names: Vec<Cell> = [vec![dim("share of time")], vec![dim("in the bar")]]
-        .into_iter()
-        .chain(timed().map(|scenario| vec![bold(start(&scenario.name, NAME))]))
-        .collect();
+    let mut names: Vec<Cell> = vec![vec![dim("share of time")]];
+    names.extend(bars.then(|| vec![dim("in the bar")]));
+    names.extend(timed().map(|scenario| vec![name(report, scenario)]));
     let columns: Vec<Vec<Cell>> = shown
         .iter()
-        .map(|cause| column(page, report, cause))
+        .map(|cause| column(page, report, cause, bars))
         .collect();
     for block in blocks(page.width(), &names, columns) {
         page.blank();
@@ -77,7 +76,7 @@ pub(super) fn write(page: &mut Page, report: &Report) {
     }
 }
 
-fn share(scenario: &crate::report::v1::Scenario, cause: &str) -> Option<Option<f64>> {
+fn share(scenario: &Scenario, cause: &str) -> Option<Option<f64>> {
     scenario
         .blame_share
         .iter()
@@ -85,14 +84,15 @@ fn share(scenario: &crate::report::v1::Scenario, cause: &str) -> Option<Option<f
         .map(|(_, share)| share)
 }
 
-fn column(page: &Page, report: &Report, cause: &str) -> Vec<Cell> {
+fn column(page: &Page, report: &Report, cause: &str, bars: bool) -> Vec<Cell> {
     let (letter, style) = mark(cause);
     let bar = if page.colour() {
         "██".to_owned()
     } else {
         letter.to_string()
     };
-    let mut column = vec![vec![dim(cause)], vec![Piece::new(bar, style)]];
+    let mut column = vec![vec![dim(cause)]];
+    column.extend(bars.then(|| vec![Piece::new(bar, style)]));
     for scenario in report
         .scenarios
         .iter()

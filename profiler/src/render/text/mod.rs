@@ -43,8 +43,8 @@ const NARROWEST: usize = 60;
 pub fn render(report: &Report, out: &mut dyn Write, options: &Options) -> io::Result<()> {
     let mut page = Page::new(options.width.max(NARROWEST), options.colour);
     header::write(&mut page, report);
-    scenarios::write(&mut page, report);
-    causes::write(&mut page, report);
+    let bars = scenarios::write(&mut page, report);
+    causes::write(&mut page, report, bars);
     scenarios::outcomes(&mut page, report);
     waits::write(&mut page, report);
     calls::write(&mut page, report);

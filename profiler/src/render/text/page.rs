@@ -92,10 +92,26 @@ impl Page {
     /// One line, cut where the page ends.
     pub(super) fn line(&mut self, pieces: &[Piece]) {
         let mut room = self.width;
+        // Neighbours of one style become one run: one pair of escapes, not one a word.
+        let mut run: Option<Piece> = None;
         for piece in pieces {
             let fits = head(&piece.text, room);
             room -= fits.width();
-            self.put(fits, piece.style);
+            match &mut run {
+                Some(run) if run.style == piece.style => run.text.push_str(fits),
+                _ => {
+                    let next = Piece {
+                        text: fits.to_owned(),
+                        style: piece.style,
+                    };
+                    if let Some(done) = run.replace(next) {
+                        self.put(&done.text, done.style);
+                    }
+                }
+            }
+        }
+        if let Some(done) = run {
+            self.put(&done.text, done.style);
         }
         self.text.truncate(self.text.trim_end_matches(' ').len());
         self.text.push('\n');
@@ -127,7 +143,11 @@ impl Page {
                 (used, fresh) = (hang, true);
             }
             if !fresh {
-                line.push(plain(" "));
+                let style = line.last().map_or(Style::new(), |piece| piece.style);
+                line.push(Piece {
+                    text: " ".to_owned(),
+                    style,
+                });
                 used += 1;
             }
             line.extend(word);

@@ -2,7 +2,8 @@
 
 use anstyle::{AnsiColor, Style};
 
-/// The mark of a cause where there is no colour, and its colour where there is.
+/// The mark of a cause where there is no colour, and its colour where there is. Marks
+/// are small where the thread runs or could run, and capital where it sleeps.
 pub(super) fn mark(cause: &str) -> (char, Style) {
     let (letter, colour) = match cause {
         "cpu" => ('c', AnsiColor::Green),

@@ -5,15 +5,34 @@ use super::palette::mark;
 use crate::report::units::{count, counted, mebibytes, percent, time};
 use crate::report::v1::{Report, Scenario};
 
-/// Columns of a scenario's name at most.
-pub(super) const NAME: usize = 24;
+/// Columns of a scenario's name at most; of the only one's less, since the header has it.
+const NAME: usize = 24;
+const ONLY_NAME: usize = 16;
 /// Columns of the bar, at least and at most.
 const BAR: std::ops::RangeInclusive<usize> = 8..=40;
 
-pub(super) fn write(page: &mut Page, report: &Report) {
+/// A scenario's name, as long as there is room for.
+pub(super) fn name(report: &Report, scenario: &Scenario) -> Piece {
+    bold(start(
+        &scenario.name,
+        if report.scenarios.len() == 1 {
+            ONLY_NAME
+        } else {
+            NAME
+        },
+    ))
+}
+
+/// The table. Says whether there was room for its bars.
+pub(super) fn write(page: &mut Page, report: &Report) -> bool {
     let head = ["scenario", "calls", "p50", "p99", "max", "MiB/s", "blocked"];
     let mut rows: Vec<Vec<Cell>> = vec![head.iter().map(|word| vec![dim(word)]).collect()];
-    rows.extend(report.scenarios.iter().map(row));
+    rows.extend(
+        report
+            .scenarios
+            .iter()
+            .map(|scenario| row(report, scenario)),
+    );
 
     let used: usize = widths(&rows).iter().map(|width| width + GAP).sum();
     let room = page.width().saturating_sub(used).min(*BAR.end());
@@ -23,7 +42,11 @@ pub(super) fn write(page: &mut Page, report: &Report) {
             row.push(bar(scenario, room, colour));
         }
         if let Some(head) = rows.first_mut() {
-            head.push(vec![dim(start("where it went", room))]);
+            head.push(vec![dim(if room < 13 {
+                "causes"
+            } else {
+                "where it went"
+            })]);
         }
     }
     page.blank();
@@ -31,9 +54,10 @@ pub(super) fn write(page: &mut Page, report: &Report) {
     columns.extend([Align::Right; 6]);
     columns.push(Align::Left);
     page.grid(&columns, &rows);
+    BAR.contains(&room)
 }
 
-fn row(scenario: &Scenario) -> Vec<Cell> {
+fn row(report: &Report, scenario: &Scenario) -> Vec<Cell> {
     let latency = scenario.latency_ns.as_ref();
     let times = [
         latency.map(|l| l.p50),
@@ -41,7 +65,7 @@ fn row(scenario: &Scenario) -> Vec<Cell> {
         latency.map(|l| l.max),
     ];
     let mut row = vec![
-        vec![bold(start(&scenario.name, NAME))],
+        vec![name(report, scenario)],
         vec![plain(count(scenario.calls))],
     ];
     row.extend(times.map(|ns| vec![ns.map_or_else(|| dim("-"), |ns| plain(time(ns)))]));
@@ -113,14 +137,14 @@ pub(super) fn outcomes(page: &mut Page, report: &Report) {
             body.push(plain("; "));
         }
         if !alone {
-            body.push(bold(start(&scenario.name, NAME)));
+            body.push(name(report, scenario));
             body.push(plain(" "));
         }
         body.push(plain(words.join(", ")));
         if scenario.incomplete_calls > 0 {
             let incomplete = counted(scenario.incomplete_calls, "call", "calls");
             body.push(plain(format!(
-                " ({incomplete} incomplete, not in the shares)"
+                ", of which {incomplete} incomplete and not in the shares"
             )));
         }
     }

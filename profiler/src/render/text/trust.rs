@@ -54,7 +54,10 @@ fn witnesses(page: &mut Page, report: &Report) {
     let red = Style::new().fg_color(Some(AnsiColor::Red.into())).bold();
     for scenario in &report.scenarios {
         for witness in scenario.witness.iter().filter(|witness| !witness.agrees) {
-            let words = format!(" in {}: {}", scenario.name, versus(witness, false));
+            let words = match report.scenarios.len() {
+                1 => format!(": {}", versus(witness, false)),
+                _ => format!(" in {}: {}", scenario.name, versus(witness, false)),
+            };
             page.paragraph(&[], LABEL, &[Piece::new("disagrees", red), plain(words)]);
         }
     }

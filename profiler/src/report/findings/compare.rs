@@ -34,10 +34,12 @@ pub(super) fn cold_read(report: &Report) -> Vec<Said> {
     let Some((cold, latency)) = scenario(report, "cold-random") else {
         return Vec::new();
     };
-    let (Some(device), true) = (cold.blame_share.device, cold.workload.block_size.is_some()) else {
+    let complete = cold.calls - cold.incomplete_calls.min(cold.calls);
+    let device_ns = cold.blame_ns.device.and_then(|ns| ns.checked_div(complete));
+    let (Some(device_ns), Some(_)) = (device_ns, cold.workload.block_size) else {
         return Vec::new();
     };
-    let device_ns = (latency.mean as f64 * device) as u64;
+    let device = share(device_ns, latency.mean);
     let mut evidence = format!(
         "means of {}; device {} of their time",
         counted(cold.calls, "call", "calls"),

@@ -86,16 +86,20 @@ fn reaching(
     shares.filter(|(_, share)| *share >= least).collect()
 }
 
-/// `cold-random 12.3%, mapped 4.0%`.
-fn shares_of(scenarios: &[(&Scenario, f64)]) -> String {
+/// `cold-random 12.3%, mapped 4.0%`; without names if there is but one scenario.
+fn shares_of(report: &Report, scenarios: &[(&Scenario, f64)]) -> String {
     let words = scenarios
         .iter()
-        .map(|(scenario, share)| format!("{} {}", scenario.name, percent(*share)));
+        .map(|(scenario, share)| match report.scenarios.len() {
+            1 => percent(*share),
+            _ => format!("{} {}", scenario.name, percent(*share)),
+        });
     words.collect::<Vec<_>>().join(", ")
 }
 
-/// One warning about the scenarios in which a share is at least `least`, or none.
+/// One finding about the scenarios in which a share is at least `least`, or none.
 fn about_shares(
+    report: &Report,
     scenarios: &[(&Scenario, f64)],
     severity: Severity,
     summary: impl Into<String>,
@@ -105,7 +109,7 @@ fn about_shares(
     if scenarios.is_empty() {
         return Vec::new();
     }
-    let evidence = format!("{of_what}: {}", shares_of(scenarios));
+    let evidence = format!("{of_what}: {}", shares_of(report, scenarios));
     vec![Said {
         severity,
         summary: summary.into(),

@@ -155,7 +155,7 @@ fn scenarios_are_compared_by_what_they_measured() {
             ..Latency::default()
         });
         scenario.throughput_bytes_per_s = Some(rate);
-        scenario.blame_share.device = Some(0.75);
+        scenario.blame_ns.device = Some(mean * 3 / 4 * scenario.calls);
         scenario
     };
     let mut ahead = with("readahead", 4_000, 1 << 30);

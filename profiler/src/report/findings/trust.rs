@@ -39,10 +39,14 @@ pub(super) fn lost_facts(report: &Report) -> Vec<Said> {
             percent(share(quality.lost, quality.facts)),
             counted(quality.incomplete_calls, "call is", "calls are"),
         ),
-        evidence: format!(
-            "lost: {}. A lost end is a call that was not counted",
-            kinds.join(", ")
-        ),
+        evidence: match ended {
+            0 => format!("lost: {}", kinds.join(", ")),
+            _ => format!(
+                "lost: {}; a lost end is a call that is not counted",
+                kinds.join(", ")
+            ),
+        },
+
         advice: "The collector could not keep up. Watch fewer threads, or a shorter time, and \
                  do not ask for every call"
             .to_owned(),
@@ -85,10 +89,10 @@ pub(super) fn witness_disagrees(report: &Report) -> Vec<Said> {
         for witness in scenario.witness.iter().filter(|witness| !witness.agrees) {
             said.push(Said {
                 severity: Severity::Problem,
-                summary: format!(
-                    "In {}, a witness disagrees: {}",
-                    scenario.name, witness.name
-                ),
+                summary: match report.scenarios.len() {
+                    1 => format!("A witness disagrees: {}", witness.name),
+                    _ => format!("A witness disagrees in {}: {}", scenario.name, witness.name),
+                },
                 evidence: versus(witness),
                 advice: "Do not trust the numbers that rest on it before it is explained"
                     .to_owned(),
@@ -169,6 +173,7 @@ pub(super) fn unexplained(report: &Report) -> Vec<Said> {
         .filter(|wait| wait.cause == "unexplained" && !wait.stack.is_empty())
         .max_by_key(|wait| wait.ns);
     let mut said = about_shares(
+        report,
         &scenarios,
         Severity::Warning,
         "Time blocked for reasons that no evidence was found for",
@@ -195,9 +200,10 @@ pub(super) fn hook_missing(report: &Report) -> Vec<Said> {
         .collect();
     vec![Said {
         severity: Severity::Warning,
-        summary: format!("This kernel lacks {}", names.join(", ")),
+        summary: format!("Hooks are missing: {}", names.join(", ")),
         evidence: without.join("; "),
-        advice: "What they would tell is null in the report. A newer kernel has them".to_owned(),
+        advice: "What they would tell is null in the report. A newer kernel may have them"
+            .to_owned(),
     }]
 }
 
@@ -223,7 +229,7 @@ pub(super) fn open_calls(report: &Report) -> Vec<Said> {
     vec![Said {
         severity: Severity::Info,
         summary: format!("{calls} still going on when the session ended"),
-        evidence: "They are in no other number of this report".to_owned(),
+        evidence: "Such calls are in no other number of this report".to_owned(),
         advice: String::new(),
     }]
 }
@@ -238,13 +244,14 @@ pub(super) fn probe_cost(report: &Report) -> Vec<Said> {
         Some(share(a_call, scenario.latency_ns.as_ref()?.p50))
     });
     about_shares(
+        report,
         &scenarios,
         Severity::Info,
         format!(
-            "The probes themselves take up to {} a call, and latencies include it",
+            "The probes take {} a call on average, and latencies include it",
             time(a_call)
         ),
-        "of the median call",
+        "next to the median call",
         "",
     )
 }

@@ -12,6 +12,7 @@ const RARE: f64 = 0.01;
 pub(super) fn throttled(report: &Report) -> Vec<Said> {
     let scenarios = reaching(report, RARE, |scenario| scenario.blame_share.throttle);
     about_shares(
+        report,
         &scenarios,
         Severity::Warning,
         "A cgroup's I/O limit held requests back",
@@ -24,6 +25,7 @@ pub(super) fn throttled(report: &Report) -> Vec<Said> {
 pub(super) fn reclaim(report: &Report) -> Vec<Said> {
     let scenarios = reaching(report, RARE, |scenario| scenario.blame_share.reclaim);
     about_shares(
+        report,
         &scenarios,
         Severity::Warning,
         "Reads had to free memory before they could go on",
@@ -43,6 +45,7 @@ pub(super) fn queue_over_device(report: &Report) -> Vec<Said> {
         })
         .collect();
     about_shares(
+        report,
         &scenarios,
         Severity::Warning,
         "Requests waited longer to be issued than the device worked on them",
@@ -57,6 +60,7 @@ pub(super) fn runqueue_delay(report: &Report) -> Vec<Said> {
         Some(scenario.blame_share.runqueue + scenario.blame_share.preempted)
     });
     about_shares(
+        report,
         &scenarios,
         Severity::Warning,
         "Threads were ready to go on, but had to wait for a CPU",
@@ -74,6 +78,7 @@ pub(super) fn lock_contention(report: &Report) -> Vec<Said> {
         .filter(|wait| wait.cause == "lock")
         .max_by_key(|wait| wait.ns);
     let mut said = about_shares(
+        report,
         &scenarios,
         Severity::Warning,
         "Reads waited for locks in the kernel",
@@ -104,6 +109,7 @@ pub(super) fn foreign_requests(report: &Report) -> Vec<Said> {
         })
         .max_by_key(|wait| wait.ns);
     let mut said = about_shares(
+        report,
         &scenarios,
         Severity::Info,
         format!(
@@ -132,6 +138,7 @@ pub(super) fn metadata_reads(report: &Report) -> Vec<Said> {
         ))
     });
     about_shares(
+        report,
         &scenarios,
         Severity::Info,
         "Part of the waiting is for the file system's own data, not for the file's",
@@ -150,23 +157,20 @@ pub(super) fn readahead_late(report: &Report) -> Vec<Said> {
     if scenarios.is_empty() {
         return Vec::new();
     }
-    let calls = scenarios.iter().map(|(scenario, _)| {
-        let late = scenario.outcomes.late;
-        let of_all = percent(share(late.calls, scenario.calls));
-        format!(
-            "{} {}, {of_all} of all",
-            scenario.name,
-            counted(late.calls, "call", "calls")
-        )
+    let (late, all) = scenarios.iter().fold((0, 0), |(late, all), (scenario, _)| {
+        (late + scenario.outcomes.late.calls, all + scenario.calls)
     });
     vec![Said {
         severity: Severity::Info,
-        summary: "Calls waited for pages that were on their way already".to_owned(),
-        evidence: format!(
-            "late: {}; share of the time in calls: {}",
-            calls.collect::<Vec<_>>().join(", "),
-            shares_of(&scenarios),
+        summary: format!(
+            "{} waited for pages that were on their way already",
+            counted(late, "call", "calls"),
         ),
-        advice: "The reader is faster than what was fetched ahead of it".to_owned(),
+        evidence: format!(
+            "{} of the calls; of the time in them: {}",
+            percent(share(late, all)),
+            shares_of(report, &scenarios),
+        ),
+        advice: String::new(),
     }]
 }
