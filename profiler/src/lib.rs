@@ -8,6 +8,7 @@
 
 pub mod blame;
 pub mod correlate;
+pub mod load;
 pub mod render;
 pub mod report;
 pub mod workload;
