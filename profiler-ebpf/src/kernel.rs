@@ -156,27 +156,42 @@ pub(crate) const FORMAT: u16 = 0o170_000;
 pub(crate) const REGULAR: u16 = 0o100_000;
 pub(crate) const BLOCK_DEVICE: u16 = 0o060_000;
 
-/// Do the pages of this bio belong to a block device's own mapping? That is where
-/// file systems keep the blocks that describe files.
-///
-/// The words looked at here carry marks in their low bits, which the verifier does
-/// not allow to be tested in a pointer: so they are copied, as numbers.
-#[inline(always)]
-pub(crate) fn is_of_block_device(bio: *const u8) -> bool {
-    let vec: *const u8 = field(bio, at!(bio_io_vec));
-    let page: *const u8 = field(vec, at!(bvec_page));
-    let page = page as u64;
-    // A tail page has something else where the mapping is; its head has it.
-    let head = word(page, at!(page_compound_head));
-    let page = if head & 1 != 0 { head & !1 } else { page };
-    let mapping = word(page, at!(page_mapping));
-    // Anonymous memory (O_DIRECT) has bits set that no address_space has.
-    if mapping == 0 || mapping & 3 != 0 {
-        return false;
+/// Whose pages a bio fills, told by its first page.
+pub(crate) struct Origin {
+    /// The mapping that has the page; 0: anonymous memory (`O_DIRECT`).
+    pub mapping: u64,
+    /// Index of the page in it.
+    pub index: u64,
+}
+
+impl Origin {
+    /// The words looked at here carry marks in their low bits, which the verifier does
+    /// not allow to be tested in a pointer: so they are copied, as numbers.
+    #[inline(always)]
+    pub(crate) fn of(bio: *const u8) -> Self {
+        let vec: *const u8 = field(bio, at!(bio_io_vec));
+        let page: *const u8 = field(vec, at!(bvec_page));
+        let page = page as u64;
+        // A tail page has something else where the mapping is; its head has it.
+        let head = word(page, at!(page_compound_head));
+        let page = if head & 1 != 0 { head & !1 } else { page };
+        let mapping = word(page, at!(page_mapping));
+        // Anonymous memory has bits set that no address_space has.
+        let mapping = if mapping & 3 == 0 { mapping } else { 0 };
+        Self { mapping, index: word(page, at!(folio_index)) }
     }
-    let host = word(mapping, at!(mapping_host));
-    let mode: u16 = copy(host + u64::from(at!(inode_mode))).unwrap_or(0);
-    mode & FORMAT == BLOCK_DEVICE
+
+    /// Is it a block device's own mapping? That is where file systems keep the blocks
+    /// that describe files.
+    #[inline(always)]
+    pub(crate) fn is_block_device(&self) -> bool {
+        if self.mapping == 0 {
+            return false;
+        }
+        let host = word(self.mapping, at!(mapping_host));
+        let mode: u16 = copy(host + u64::from(at!(inode_mode))).unwrap_or(0);
+        mode & FORMAT == BLOCK_DEVICE
+    }
 }
 
 #[inline(always)]

@@ -11,4 +11,5 @@ pub mod correlate;
 pub mod load;
 pub mod render;
 pub mod report;
+pub mod ring;
 pub mod workload;

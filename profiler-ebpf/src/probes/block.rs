@@ -20,8 +20,9 @@ use profiler_common::{
 
 use crate::{
     emit::{self, count},
-    kernel::{self, at, field, field_or, fixed},
+    kernel::{self, Origin, at, field, field_or, fixed},
     maps::{COMPLETING, Completing, REQUESTS, Submission, current_task, thread},
+    thread::Open,
 };
 
 /// `REQ_*` of the kernel's `linux/blk_types.h`.
@@ -29,27 +30,43 @@ const OP_MASK: u32 = 0xff;
 const OP_READ: u32 = 0;
 /// Operations from here on are the driver's own, not the block layer's.
 const OP_DRIVER: u32 = 34;
-/// A bio or request that is read ahead, or holds metadata, says so in its flags. The
-/// bits have moved between kernels; the loader looks them up.
+
+/// What a bio, or the first bio of a request, is for, as `REQUEST_*` bits.
+///
+/// File systems flag everything that goes through the readahead code as read ahead,
+/// the page that was asked for too. So, of an open call, what begins with a page that
+/// the call asked for is data, whatever its flag.
 #[inline(always)]
-fn marks(opf: u32, bio: *const u8) -> u32 {
+fn marks(opf: u32, bio: *const u8, open: Option<&Open>) -> u32 {
     let mut flags = 0;
     if opf & OP_MASK != OP_READ {
         flags |= REQUEST_WRITE;
     }
-    if opf & at!(req_rahead) != 0 {
-        flags |= REQUEST_READAHEAD;
+    if bio.is_null() {
+        return flags;
+    }
+    if u32::from(field::<u16>(bio, at!(bio_flags))) & at!(bio_throttled_mask) != 0 {
+        flags |= REQUEST_THROTTLED;
     }
     if opf & at!(req_meta) != 0 {
-        flags |= REQUEST_METADATA;
+        return flags | REQUEST_METADATA;
     }
-    if !bio.is_null() {
-        if flags & (REQUEST_READAHEAD | REQUEST_METADATA) == 0 && kernel::is_of_block_device(bio) {
-            flags |= REQUEST_METADATA;
+    let origin = Origin::of(bio);
+    if opf & at!(req_rahead) != 0 {
+        let asked = match open {
+            Some(open) => {
+                origin.mapping == open.mapping
+                    && origin.index <= open.last_page
+                    && origin.index + (u64::from(field::<u32>(bio, at!(bio_size))) >> 12)
+                        > open.first_page
+            }
+            None => false,
+        };
+        if !asked {
+            flags |= REQUEST_READAHEAD;
         }
-        if field::<u16>(bio, at!(bio_flags)) as u32 & at!(bio_throttled_mask) != 0 {
-            flags |= REQUEST_THROTTLED;
-        }
+    } else if origin.is_block_device() {
+        flags |= REQUEST_METADATA;
     }
     flags
 }
@@ -75,7 +92,7 @@ fn block_bio_queue(ctx: BtfTracePointContext) -> i32 {
         return 0;
     }
     let bio: *const u8 = ctx.arg(0);
-    let flags = marks(field(bio, at!(bio_opf)), bio);
+    let flags = marks(field(bio, at!(bio_opf)), bio, Some(&thread.open));
     if flags & REQUEST_WRITE != 0 {
         return 0;
     }
@@ -134,12 +151,16 @@ fn block_rq_issue(ctx: BtfTracePointContext) -> i32 {
 fn note(rq: *const u8, opf: u32, submitted_ns: u64, issued_ns: u64) {
     let task = current_task();
     let bio: *const u8 = field(rq, at!(request_bio));
-    let mut flags = marks(opf, bio);
+    let open = match thread(task) {
+        Some(thread) if thread.in_call() => Some(&thread.open),
+        _ => None,
+    };
+    let mut flags = marks(opf, bio, open);
     if kernel::is_kernel_thread(task) {
         flags |= REQUEST_BY_WORKER;
     }
-    let call_ns = match thread(task) {
-        Some(thread) => thread.open.call_ns,
+    let call_ns = match open {
+        Some(open) => open.call_ns,
         None => 0,
     };
     let submission = Submission {
