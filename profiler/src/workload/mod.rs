@@ -10,21 +10,30 @@
 //! - [`subject`]: the file that is read; [`place`]: the file system and device below it.
 //! - [`state`]: warm and cold, brought about and verified; [`residency`]: the proof.
 //! - [`identity`]: whose rights the reader has.
+//! - [`host`]: the parent's side of a reader; [`reader`]: the child's.
+//! - [`wire`] and [`record`]: what passes between the two.
 
+pub mod host;
 pub mod identity;
 pub mod order;
 pub mod own;
 pub mod place;
+pub mod reader;
+pub mod record;
 pub mod residency;
 pub mod scenario;
 pub mod spec;
 pub mod state;
 pub mod subject;
+mod wire;
 
+pub use host::{Reader, Stopper, ThreadOps};
 pub use identity::Identity;
 pub use own::{Interrupted, OwnFile};
 pub use place::{Device, Place};
+pub use record::Op;
 pub use residency::{Residency, Source, residency};
 pub use scenario::{Advice, Options, Pattern, Scenario, State, Style, UnknownScenario};
 pub use spec::Spec;
 pub use subject::{DirectAlign, Subject};
+pub use wire::Done;
