@@ -1,7 +1,12 @@
+use profiler::workload::reader;
+
 fn main() -> anyhow::Result<()> {
-    let t = std::time::Instant::now();
-    let p = profiler::load::Probes::load(&Default::default())?;
-    eprintln!("{:?}", t.elapsed());
-    for h in p.hooks() { eprintln!("{} {} {:?}", h.hook.name, h.attached, h.reason.as_deref().map(|s| s.chars().skip(0).collect::<String>())); }
+    // Before anything else: the reader has no use for what the profiler needs.
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|word| word == reader::COMMAND)
+    {
+        return reader::main();
+    }
     Ok(())
 }
