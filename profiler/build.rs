@@ -12,9 +12,14 @@ fn main() -> Result<()> {
     println!("cargo:rerun-if-env-changed=RUSTC_BOOTSTRAP");
     println!("cargo:rerun-if-changed=../profiler-common/src");
     let toolchain = std::env::var("PROFILER_BPF_TOOLCHAIN").ok();
-    let toolchain = toolchain.as_deref().map_or(Toolchain::Nightly, Toolchain::Custom);
-    let package =
-        Package { name: "profiler-ebpf", root_dir: "../profiler-ebpf", ..Package::default() };
+    let toolchain = toolchain
+        .as_deref()
+        .map_or(Toolchain::Nightly, Toolchain::Custom);
+    let package = Package {
+        name: "profiler-ebpf",
+        root_dir: "../profiler-ebpf",
+        ..Package::default()
+    };
     aya_build::build_ebpf([package], toolchain)
         .context("building the kernel side failed; `cargo xtask build` sets up what it needs")
 }

@@ -34,7 +34,11 @@ pub const fn bucket(ns: u64) -> u32 {
 /// Lower bound of a bucket, in nanoseconds.
 pub const fn lower_bound(bucket: u32) -> u64 {
     let (octave, step) = (bucket / STEPS, bucket % STEPS);
-    if octave == 0 { step as u64 } else { ((STEPS + step) as u64) << (octave - 1) }
+    if octave == 0 {
+        step as u64
+    } else {
+        ((STEPS + step) as u64) << (octave - 1)
+    }
 }
 
 /// Width of a bucket, in nanoseconds.
@@ -91,7 +95,11 @@ mod tests {
     #[test]
     fn every_bucket_starts_where_the_one_before_ends() {
         for b in 1..BUCKETS as u32 {
-            assert_eq!(lower_bound(b), lower_bound(b - 1) + width(b - 1), "bucket {b}");
+            assert_eq!(
+                lower_bound(b),
+                lower_bound(b - 1) + width(b - 1),
+                "bucket {b}"
+            );
             assert_eq!(bucket(lower_bound(b)), b);
             assert_eq!(bucket(lower_bound(b) - 1), b - 1);
         }

@@ -31,13 +31,25 @@ pub enum Detail {
     #[default]
     None,
     /// The request that was waited for.
-    Request { dev: u32, kind: IoKind, owner: Owner },
+    Request {
+        dev: u32,
+        kind: IoKind,
+        owner: Owner,
+    },
     /// A lock: what it is, if its kind can be told, and its address.
     Lock { name: &'static str, address: u64 },
     /// The task that ended the sleep, and through what kind of descriptor.
-    Waker { tid: u32, comm: [u8; 16], through: &'static str },
+    Waker {
+        tid: u32,
+        comm: [u8; 16],
+        through: &'static str,
+    },
     /// The file system that had to answer.
-    Server { name: &'static str, tid: u32, comm: [u8; 16] },
+    Server {
+        name: &'static str,
+        tid: u32,
+        comm: [u8; 16],
+    },
 }
 
 /// What a request was for.

@@ -30,7 +30,10 @@ pub enum Completeness {
 impl Call {
     /// Duration in nanoseconds.
     pub fn ns(&self) -> u64 {
-        self.ended.head.at_ns.saturating_sub(self.ended.head.call_ns)
+        self.ended
+            .head
+            .at_ns
+            .saturating_sub(self.ended.head.call_ns)
     }
 
     /// Whether all facts of the call have arrived.

@@ -1,0 +1,43 @@
+//! What a tally needs to know to end as a scenario.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+use crate::report::{v1, witness::Readings};
+
+/// Looks up what only the live session knows. Answers from memory: report does no I/O.
+pub trait Names: Debug {
+    /// Kernel functions of a stack map id, innermost first; empty if not known.
+    fn frames(&self, stack: u32) -> Vec<String>;
+    /// Path of the file with this device (the kernel's `dev_t`) and inode, whose name
+    /// ends in `name` (NUL padded, cut at 31 bytes); `None` if not known.
+    fn path(&self, dev: u32, inode: u64, name: &[u8]) -> Option<String>;
+}
+
+/// What a tally needs to know to end as a scenario.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// Name of the scenario.
+    pub name: &'a str,
+    /// What the workload did.
+    pub workload: &'a v1::Workload,
+    /// How long it ran, in nanoseconds; `None` if not recorded.
+    pub wall_ns: Option<u64>,
+    /// Frames of stacks and paths of files.
+    pub names: &'a dyn Names,
+    /// Names of block devices, by the kernel's `dev_t` (major << 20 | minor).
+    pub devices: &'a BTreeMap<u32, String>,
+    /// The hooks of the session: what the missing ones hide becomes null.
+    pub hooks: &'a [v1::Hook],
+    /// What independent witnesses counted.
+    pub readings: &'a Readings,
+}
+
+impl Context<'_> {
+    /// Whether a hook is missing without which `field` is not known.
+    pub(super) fn hides(&self, field: &str) -> bool {
+        self.hooks
+            .iter()
+            .any(|hook| !hook.attached && hook.hides.iter().any(|hidden| hidden == field))
+    }
+}

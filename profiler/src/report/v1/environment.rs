@@ -1,0 +1,58 @@
+//! Tool, host and session.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What made the report.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Tool {
+    /// Version of the profiler.
+    pub version: String,
+}
+
+/// The machine that the session ran on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Host {
+    /// Kernel release, as `uname -r` prints it.
+    pub kernel: String,
+    /// Machine type, as `uname -m` prints it.
+    pub machine: String,
+    /// CPUs that are online.
+    pub cpus: u32,
+    /// Size of a page in bytes.
+    pub page_size: u64,
+    /// Names of the block devices that the report speaks of, by `major:minor`.
+    pub devices: BTreeMap<String, String>,
+}
+
+/// What was run and watched.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Session {
+    /// The profiler's own command line, one entry an argument.
+    pub command: Vec<String>,
+    /// When the session began, RFC 3339 with the offset from UTC.
+    pub started_at: String,
+    /// How long the session lasted, in nanoseconds.
+    pub duration_ns: u64,
+    /// What was watched, in words: a command line, a process, a cgroup.
+    pub target: String,
+    /// Every hook of the plan, attached or not.
+    pub hooks: Vec<Hook>,
+}
+
+/// One place in the kernel where the profiler listens, or would have.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Hook {
+    /// Name of the tracepoint.
+    pub hook: String,
+    /// Whether it, or an alternative that tells the same, was attached.
+    pub attached: bool,
+    /// What is lost without it, in words.
+    pub without_it: String,
+    /// What is null in this report because it is missing: names of causes
+    /// (`lock`), `io`, or `readahead`. Empty when it is attached.
+    #[serde(default)]
+    pub hides: Vec<String>,
+}

@@ -1,0 +1,144 @@
+//! Witnesses, quality and findings.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A number that somebody else counted, beside ours.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Witness {
+    /// What is compared: `ops`, `latency`, `syscr`, `rchar`, …
+    pub name: String,
+    /// The profiler's number, in `unit`.
+    pub ours: u64,
+    /// The witness's number, in `unit`.
+    pub theirs: u64,
+    /// Whether `ours` and `theirs` stand in `relation`.
+    pub agrees: bool,
+    /// How they have to stand to each other.
+    pub relation: Relation,
+    /// What both are counted in.
+    pub unit: Unit,
+    /// What the two numbers are, and why that relation.
+    pub note: String,
+}
+
+/// How our number has to stand to the witness's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Relation {
+    /// Exactly equal.
+    Equal,
+    /// Ours is at most theirs: they also count what we do not watch.
+    AtMost,
+    /// Ours is at least theirs: we also count what they leave out.
+    AtLeast,
+}
+
+/// What a number counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unit {
+    /// A plain number of things.
+    Count,
+    /// Bytes.
+    Bytes,
+    /// Nanoseconds.
+    Ns,
+}
+
+/// How far the numbers can be trusted.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Quality {
+    /// Facts that the kernel side made, lost ones included.
+    pub facts: u64,
+    /// Facts that were lost on the way.
+    pub lost: u64,
+    /// Calls of which facts were lost, in all scenarios.
+    pub incomplete_calls: u64,
+    /// Calls that had begun and not ended when the session did. They are in no scenario.
+    pub open_calls: u64,
+    /// Times that the kernel skipped one of our programs because it was running
+    /// already; null if not known.
+    pub recursion_misses: Option<u64>,
+    /// Part of all blocked time that is `unexplained`, 0 to 1.
+    pub unexplained_share: f64,
+    /// What the profiler itself cost.
+    #[serde(rename = "self")]
+    pub own: OwnCost,
+    /// `facts`, by kind.
+    pub facts_by_kind: KindCounts,
+    /// `lost`, by kind.
+    pub lost_by_kind: KindCounts,
+    /// Blocked time of all scenarios, in nanoseconds.
+    pub blocked_ns: u64,
+    /// `unexplained` of all scenarios, in nanoseconds.
+    pub unexplained_ns: u64,
+    /// Records that could not be decoded.
+    pub malformed: u64,
+    /// Times that a thread could not be given state: its calls were not seen.
+    pub no_state: u64,
+    /// Requests whose submitter could not be noted: they show an unknown owner.
+    pub no_owner: u64,
+    /// Kernel stacks that could not be stored.
+    pub no_stack: u64,
+    /// Completions nested deeper than the kernel side keeps: their waits may be
+    /// `unexplained`.
+    pub no_completion: u64,
+    /// Names of hooks that are not attached and whose absence hides something.
+    pub hooks_missing: Vec<String>,
+    /// Anything else that a reader should know, in words.
+    pub notes: Vec<String>,
+}
+
+/// Facts by kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct KindCounts {
+    /// Stays off the CPU.
+    pub wait: u64,
+    /// Stays in direct reclaim.
+    pub reclaim: u64,
+    /// Requests completed.
+    pub request: u64,
+    /// Ends of calls.
+    pub ended: u64,
+}
+
+/// What the profiler itself cost; null where not measured, as in a replayed recording.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OwnCost {
+    /// Run time of all probes on all CPUs, in nanoseconds.
+    pub bpf_ns: Option<u64>,
+    /// CPU time of the collector, in nanoseconds.
+    pub cpu_ns: Option<u64>,
+    /// Largest resident size of the collector, in bytes.
+    pub max_rss_bytes: Option<u64>,
+}
+
+/// Something that the numbers prove.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Finding {
+    /// Which rule found it; the same in every report.
+    pub id: String,
+    /// How much it matters.
+    pub severity: Severity,
+    /// What was found, in one sentence.
+    pub summary: String,
+    /// The numbers that prove it. May be empty.
+    pub evidence: String,
+    /// What to do about it. May be empty.
+    pub advice: String,
+}
+
+/// How much a finding matters.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// Worth knowing.
+    Info,
+    /// Time is lost here that need not be, or a part of the picture is missing.
+    Warning,
+    /// Numbers of this report cannot be trusted as they stand.
+    Problem,
+}

@@ -1,0 +1,374 @@
+//! What independent counters say of the same calls.
+//!
+//! A rule is exact where both sides must count the same, and one-sided where the
+//! other side also counts what is not watched. A witness that disagrees is shown as
+//! it is.
+
+use serde::{Deserialize, Serialize};
+
+use super::v1::{OpRecord, Relation, Residency, Scenario, Unit, Witness};
+
+/// What others counted while a scenario ran; `None` where nobody did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Readings {
+    /// Counters before the first op.
+    pub before: Counts,
+    /// The same counters after the last op.
+    pub after: Counts,
+    /// The workload's own record of its ops.
+    pub ops: Option<OpRecord>,
+    /// Pages of the file in the page cache, before and after.
+    pub residency: Option<Residency>,
+    /// Different pages that the ops touched.
+    pub pages_used: Option<u64>,
+}
+
+/// Counters that only grow, of the watched process and its disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Major faults (`getrusage`).
+    pub majflt: Option<u64>,
+    /// Minor faults (`getrusage`).
+    pub minflt: Option<u64>,
+    /// Read calls (`/proc/PID/io`).
+    pub syscr: Option<u64>,
+    /// Bytes that read calls returned (`/proc/PID/io`).
+    pub rchar: Option<u64>,
+    /// Bytes asked of block devices (`/proc/PID/io`).
+    pub read_bytes: Option<u64>,
+    /// Time runnable and not running, in nanoseconds (`/proc/PID/schedstat`).
+    pub run_delay_ns: Option<u64>,
+    /// Reads that the disk completed (`/sys/block/*/stat`).
+    pub disk_reads: Option<u64>,
+    /// Sectors of 512 bytes that it read (`/sys/block/*/stat`).
+    pub disk_sectors: Option<u64>,
+    /// Read requests that the kernel side counted for watched processes.
+    pub requests: Option<u64>,
+}
+
+/// Room for quantiles: the histograms of both sides round.
+const QUANTILE_ROOM: f64 = 1.02;
+/// Room for the run delay, in nanoseconds a wait: we count from the wake-up, the
+/// scheduler from when the thread is on a run queue, which may take an interrupt
+/// to another CPU.
+const WAKE_ROOM_NS: u64 = 20_000;
+
+impl Readings {
+    fn grown(&self, counter: impl Fn(&Counts) -> Option<u64>) -> Option<u64> {
+        Some(counter(&self.after)?.saturating_sub(counter(&self.before)?))
+    }
+}
+
+/// Compares a scenario with what others counted. One line for each witness there is.
+pub fn compare(scenario: &Scenario, readings: &Readings) -> Vec<Witness> {
+    let mut witnesses = Vec::new();
+    ops(scenario, readings, &mut witnesses);
+    process(scenario, readings, &mut witnesses);
+    disk(scenario, readings, &mut witnesses);
+    page_cache(scenario, readings, &mut witnesses);
+    witnesses
+}
+
+/// Whether each op of the workload is exactly one read call.
+fn an_op_is_a_call(scenario: &Scenario) -> bool {
+    matches!(scenario.workload.style.as_str(), "buffered" | "direct")
+}
+
+fn ops(scenario: &Scenario, readings: &Readings, out: &mut Vec<Witness>) {
+    let Some(ops) = readings.ops else { return };
+    let ours_ns = scenario.duration_ns + scenario.incomplete_ns;
+    if an_op_is_a_call(scenario) {
+        let note = "calls seen, and ops that the workload recorded: each op is one call";
+        out.push(equal("ops", Unit::Count, scenario.calls, ops.count, note));
+        let note = "bytes that calls returned, and bytes that the workload got";
+        out.push(equal(
+            "op-bytes",
+            Unit::Bytes,
+            scenario.bytes,
+            ops.bytes,
+            note,
+        ));
+    }
+    let note = "time in all calls, and in all ops: a call lies within its op";
+    out.push(at_most("latency", Unit::Ns, ours_ns, ops.total_ns, 0, note));
+    if an_op_is_a_call(scenario)
+        && let Some(latency) = &scenario.latency_ns
+    {
+        let note = "a call lies within its op; 2% of room, since histograms round";
+        for (name, ours, theirs) in [
+            ("latency-p50", latency.p50, ops.p50_ns),
+            ("latency-p99", latency.p99, ops.p99_ns),
+        ] {
+            let room = (theirs as f64 * (QUANTILE_ROOM - 1.0)) as u64;
+            out.push(at_most(name, Unit::Ns, ours, theirs, room, note));
+        }
+    }
+}
+
+fn process(scenario: &Scenario, readings: &Readings, out: &mut Vec<Witness>) {
+    let faults = scenario.outcomes.fault.calls;
+    if let Some(theirs) = readings.grown(|counts| counts.syscr) {
+        let ours = scenario.calls - faults.min(scenario.calls);
+        let errors = scenario.outcomes.error.calls;
+        out.push(Witness {
+            // A call that fails before it reaches a file (EBADF) is not counted there.
+            agrees: (ours - errors.min(ours)..=ours).contains(&theirs),
+            ..equal(
+                "syscr",
+                Unit::Count,
+                ours,
+                theirs,
+                "read calls, and syscr of /proc/PID/io, which may leave out calls that fail",
+            )
+        });
+    }
+    if let Some(theirs) = readings.grown(|counts| counts.rchar) {
+        let note = "bytes that calls returned, and rchar of /proc/PID/io";
+        out.push(equal("rchar", Unit::Bytes, scenario.bytes, theirs, note));
+    }
+    if let (Some(theirs), Some(io)) = (readings.grown(|counts| counts.read_bytes), &scenario.io) {
+        let note = "bytes of requests that calls submitted, and read_bytes of /proc/PID/io, \
+                    which also counts requests outside of read calls";
+        out.push(at_most(
+            "read_bytes",
+            Unit::Bytes,
+            io.bytes,
+            theirs,
+            0,
+            note,
+        ));
+    }
+    if let Some(theirs) = readings.grown(|counts| counts.majflt)
+        && (faults > 0 || scenario.workload.style == "mapped")
+    {
+        let note = "faults that had to wait, and major faults by getrusage";
+        out.push(equal("majflt", Unit::Count, faults, theirs, note));
+    }
+    if let Some(theirs) = readings.grown(|counts| counts.run_delay_ns) {
+        let ours = scenario.blame_ns.preempted + scenario.blame_ns.runqueue;
+        let waits = scenario.waits.iter();
+        let waits: u64 = waits
+            .filter(|wait| matches!(wait.cause.as_str(), "preempted" | "runqueue"))
+            .map(|wait| wait.count)
+            .sum();
+        let note = "preempted and runqueue, and the run delay of /proc/PID/schedstat, which also \
+                    counts time outside of calls; 20 µs of room a wait, since we count from the \
+                    wake-up and the scheduler from its queue";
+        out.push(at_most(
+            "run_delay",
+            Unit::Ns,
+            ours,
+            theirs,
+            waits * WAKE_ROOM_NS,
+            note,
+        ));
+    }
+}
+
+fn disk(scenario: &Scenario, readings: &Readings, out: &mut Vec<Witness>) {
+    let Some(io) = &scenario.io else { return };
+    if let Some(theirs) = readings.grown(|counts| counts.requests) {
+        let note = "requests told with their calls, and requests that the kernel side counted for \
+                    watched processes, outside of calls too";
+        out.push(at_most(
+            "requests",
+            Unit::Count,
+            io.requests,
+            theirs,
+            0,
+            note,
+        ));
+    }
+    if let Some(theirs) = readings.grown(|counts| counts.disk_reads) {
+        let note = "requests that calls submitted, and reads that the disk completed for everybody";
+        out.push(at_most(
+            "disk-reads",
+            Unit::Count,
+            io.requests,
+            theirs,
+            0,
+            note,
+        ));
+    }
+    if let Some(theirs) = readings.grown(|counts| counts.disk_sectors) {
+        let note = "bytes of requests that calls submitted, and bytes that the disk read for \
+                    everybody (sectors of /sys/block/*/stat)";
+        out.push(at_most(
+            "sectors",
+            Unit::Bytes,
+            io.bytes,
+            theirs.saturating_mul(512),
+            0,
+            note,
+        ));
+    }
+}
+
+fn page_cache(scenario: &Scenario, readings: &Readings, out: &mut Vec<Witness>) {
+    let Some(residency) = readings.residency else {
+        return;
+    };
+    let grown = residency
+        .resident_after
+        .saturating_sub(residency.resident_before);
+    let note = "pages that calls added to the file's cache, and pages that became resident (fewer \
+                if memory was short, more if others read the file)";
+    let filled = scenario.readahead.pages_filled;
+    out.push(equal("residency", Unit::Count, filled, grown, note));
+}
+
+fn equal(name: &str, unit: Unit, ours: u64, theirs: u64, note: &str) -> Witness {
+    let agrees = ours == theirs;
+    let (name, note) = (name.to_owned(), note.to_owned());
+    Witness {
+        name,
+        ours,
+        theirs,
+        agrees,
+        relation: Relation::Equal,
+        unit,
+        note,
+    }
+}
+
+fn at_most(name: &str, unit: Unit, ours: u64, theirs: u64, room: u64, note: &str) -> Witness {
+    let agrees = ours <= theirs.saturating_add(room);
+    let (name, note) = (name.to_owned(), note.to_owned());
+    Witness {
+        name,
+        ours,
+        theirs,
+        agrees,
+        relation: Relation::AtMost,
+        unit,
+        note,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::v1::{Io, Workload};
+
+    fn scenario(style: &str, calls: u64) -> Scenario {
+        Scenario {
+            workload: Workload {
+                style: style.to_owned(),
+                ..Workload::default()
+            },
+            calls,
+            bytes: calls * 4096,
+            duration_ns: calls * 1000,
+            io: Some(Io {
+                bytes: calls * 4096,
+                requests: calls,
+                ..Io::default()
+            }),
+            ..Scenario::default()
+        }
+    }
+
+    fn after(after: Counts) -> Readings {
+        let zero = Some(0);
+        let before = Counts {
+            majflt: zero,
+            syscr: zero,
+            rchar: zero,
+            read_bytes: zero,
+            run_delay_ns: zero,
+            disk_sectors: zero,
+            ..Counts::default()
+        };
+        Readings {
+            before,
+            after,
+            ..Readings::default()
+        }
+    }
+
+    fn agrees(witnesses: &[Witness], name: &str) -> Option<bool> {
+        witnesses
+            .iter()
+            .find(|witness| witness.name == name)
+            .map(|witness| witness.agrees)
+    }
+
+    #[test]
+    fn nobody_looked_nobody_is_quoted() {
+        assert_eq!(compare(&scenario("buffered", 10), &Readings::default()), []);
+    }
+
+    #[test]
+    fn counts_must_be_exact() {
+        for (syscr, verdict) in [(9, false), (10, true), (11, false)] {
+            let readings = after(Counts {
+                syscr: Some(syscr),
+                ..Counts::default()
+            });
+            let witnesses = compare(&scenario("buffered", 10), &readings);
+            assert_eq!(agrees(&witnesses, "syscr"), Some(verdict), "{syscr}");
+        }
+        let ops = OpRecord {
+            count: 11,
+            bytes: 40960,
+            total_ns: 1,
+            ..OpRecord::default()
+        };
+        let readings = Readings {
+            ops: Some(ops),
+            ..Readings::default()
+        };
+        let witnesses = compare(&scenario("buffered", 10), &readings);
+        assert_eq!(agrees(&witnesses, "ops"), Some(false));
+        assert_eq!(agrees(&witnesses, "op-bytes"), Some(true));
+        assert_eq!(
+            agrees(&witnesses, "latency"),
+            Some(false),
+            "calls longer than their ops"
+        );
+    }
+
+    #[test]
+    fn calls_that_fail_may_be_missing_from_syscr() {
+        let mut scenario = scenario("command", 10);
+        scenario.outcomes.error.calls = 2;
+        for (syscr, verdict) in [(7, false), (8, true), (10, true), (11, false)] {
+            let readings = after(Counts {
+                syscr: Some(syscr),
+                ..Counts::default()
+            });
+            assert_eq!(
+                agrees(&compare(&scenario, &readings), "syscr"),
+                Some(verdict),
+                "{syscr}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_disk_may_serve_others_but_not_less_than_us() {
+        for (sectors, verdict) in [(79, false), (80, true), (1000, true)] {
+            let readings = after(Counts {
+                disk_sectors: Some(sectors),
+                ..Counts::default()
+            });
+            let witnesses = compare(&scenario("buffered", 10), &readings);
+            assert_eq!(agrees(&witnesses, "sectors"), Some(verdict), "{sectors}");
+        }
+    }
+
+    #[test]
+    fn a_mapping_makes_faults_and_no_calls() {
+        let mut scenario = scenario("mapped", 10);
+        scenario.outcomes.fault.calls = 10;
+        let counts = Counts {
+            majflt: Some(10),
+            syscr: Some(0),
+            ..Counts::default()
+        };
+        let witnesses = compare(&scenario, &after(counts));
+        assert_eq!(agrees(&witnesses, "majflt"), Some(true));
+        assert_eq!(agrees(&witnesses, "syscr"), Some(true));
+        assert_eq!(agrees(&witnesses, "ops"), None);
+    }
+}
