@@ -88,6 +88,29 @@ pub(super) fn install(compiler: &Compiler) -> Result<PathBuf> {
     Ok(folder.join("bin/bpf-linker"))
 }
 
+fn words(compiler: &Compiler) -> Vec<String> {
+    format!(
+        "install bpf-linker --version {VERSION} --locked --no-default-features --features llvm-{}",
+        compiler.llvm
+    )
+    .split(' ')
+    .map(str::to_owned)
+    .collect()
+}
+
+/// What one would type to have one on PATH.
+pub(super) fn by_hand(compiler: &Compiler) -> String {
+    let library = match Llvm::of(compiler) {
+        Ok(llvm) => llvm.library.display().to_string(),
+        Err(_) => format!("…/libLLVM.so.{}.1", compiler.llvm),
+    };
+    format!(
+        "mkdir -p ~/llvm/lib && ln -s {library} ~/llvm/lib/libLLVM.so\n  \
+         LLVM_PREFIX=~/llvm cargo {}",
+        words(compiler).join(" ")
+    )
+}
+
 /// What a linker says it is; an error if it can't even be started, as after its
 /// libLLVM went away.
 pub(super) fn version(linker: &Path) -> Result<String> {

@@ -13,7 +13,7 @@ use super::{cache, compiler::Compiler};
 
 #[derive(Debug)]
 pub(super) struct Llvm {
-    library: PathBuf,
+    pub(super) library: PathBuf,
     /// Tells apart what is built on it: `llvm-22`, `llvm-22.1-rust-1.97.0-nightly`.
     pub(super) key: String,
 }

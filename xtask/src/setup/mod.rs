@@ -86,7 +86,6 @@ fn set_up(may: May) -> Result<Decision> {
 
 /// In the order that needs the least installing.
 fn decide(may: May) -> Result<Decision> {
-    let mut missing = Vec::new();
     let present: [Source; 2] = [
         ("rustup's nightly", rustup::nightly),
         ("the distribution's rustc", distribution::rustc),
@@ -98,7 +97,7 @@ fn decide(may: May) -> Result<Decision> {
                 step(&format!("{name}: {compiler}"));
                 compilers.push(compiler);
             }
-            Err(error) => note(&mut missing, format!("{name}: {error:#}")),
+            Err(error) => step(&format!("{name}: {error:#}")),
         }
     }
     for compiler in &compilers {
@@ -107,20 +106,17 @@ fn decide(may: May) -> Result<Decision> {
         }
     }
     if compilers.is_empty() {
-        note(
-            &mut missing,
-            "bpf-linker: it has to match the compiler, so that comes first".into(),
-        );
+        step("bpf-linker: it has to match the compiler, so that comes first");
     }
     for compiler in &compilers {
-        note(
-            &mut missing,
-            format!("bpf-linker: none that reads LLVM {}", compiler.llvm),
-        );
+        step(&format!(
+            "bpf-linker: none that reads LLVM {}",
+            compiler.llvm
+        ));
         if may == May::Install {
             match linker::install(compiler) {
                 Ok(linker) => return Ok(Decision::new(compiler, linker)),
-                Err(error) => note(&mut missing, format!("bpf-linker: {error:#}")),
+                Err(error) => step(&format!("bpf-linker: {error:#}")),
             }
         }
     }
@@ -132,18 +128,21 @@ fn decide(may: May) -> Result<Decision> {
         for (name, install) in sources {
             match install().and_then(|compiler| with_linker(&compiler)) {
                 Ok(decision) => return Ok(decision),
-                Err(error) => note(&mut missing, format!("{name}: {error:#}")),
+                Err(error) => step(&format!("{name}: {error:#}")),
             }
         }
     }
-    let by_hand = format!(
-        "By hand, either\n  {}\nor, on Debian and Ubuntu,\n  sudo {}\nand then: cargo xtask setup",
-        rustup::BY_HAND,
-        distribution::BY_HAND,
-    );
+    let by_hand = match compilers.first() {
+        Some(compiler) => linker::by_hand(compiler),
+        None => format!(
+            "{}\nor, on Debian and Ubuntu,\n  sudo {}",
+            rustup::BY_HAND,
+            distribution::BY_HAND
+        ),
+    };
     bail!(
-        "the kernel side can't be built yet:\n  {}\n{by_hand}",
-        missing.join("\n  ")
+        "what is here (see above) can't build the kernel side.\n\
+         By hand:\n  {by_hand}\nand then: cargo xtask setup"
     )
 }
 
@@ -153,11 +152,6 @@ fn with_linker(compiler: &Compiler) -> Result<Decision> {
         None => linker::install(compiler)?,
     };
     Ok(Decision::new(compiler, linker))
-}
-
-fn note(missing: &mut Vec<String>, reason: String) {
-    step(&reason);
-    missing.push(reason);
 }
 
 /// Tells what is being done, on standard error: standard output is the profiler's.
