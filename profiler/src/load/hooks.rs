@@ -8,6 +8,8 @@ pub struct Hook {
     pub need: Need,
     /// What the report cannot say without it.
     pub without_it: &'static str,
+    /// Causes and parts of the report that are not known without it.
+    pub hides: &'static [&'static str],
 }
 
 /// How much depends on a hook.
@@ -30,44 +32,41 @@ pub struct HookState {
     pub reason: Option<String>,
 }
 
-const fn required(name: &'static str, without_it: &'static str) -> Hook {
-    Hook { name, need: Need::Required, without_it }
-}
-
-const fn optional(name: &'static str, without_it: &'static str) -> Hook {
-    Hook { name, need: Need::Optional, without_it }
-}
-
-const fn instead(of: &'static str, name: &'static str, without_it: &'static str) -> Hook {
-    Hook { name, need: Need::Instead(of), without_it }
+const fn hook(
+    name: &'static str,
+    need: Need,
+    hides: &'static [&'static str],
+    without_it: &'static str,
+) -> Hook {
+    Hook { name, need, without_it, hides }
 }
 
 /// Every hook, in the order in which they are attached: those that open calls come
 /// last, so that an open call meets a complete set.
 pub const PLAN: [Hook; 25] = [
-    required("sched_switch", "time off the CPU is not seen"),
-    required("sched_waking", "what ended a sleep is not seen"),
-    optional("block_bio_queue", "bytes asked of devices by a call are not counted"),
-    optional("block_io_start", "requests issued by a worker have no known submitter"),
-    required("block_rq_issue", "time in the queue cannot be told from time on the device"),
-    required("block_rq_complete", "waits for a device are unexplained"),
-    optional("block_io_done", "a wait that ends in the same interrupt as a request may be blamed on it"),
-    instead("block_io_done", "softirq_exit", "a later wake-up may be blamed on a request"),
-    instead("block_io_done", "irq_handler_exit", "a later wake-up may be blamed on a request"),
-    required("mm_filemap_add_to_page_cache", "misses cannot be told from late hits"),
-    optional("page_cache_sync_ra", "readahead windows are not counted"),
-    optional("page_cache_async_ra", "readahead windows are not counted"),
-    optional("contention_begin", "waits for locks are unexplained"),
-    optional("contention_end", "waits for locks are unexplained"),
-    optional("mm_vmscan_direct_reclaim_begin", "reclaim shows as cpu or unexplained"),
-    optional("mm_vmscan_direct_reclaim_end", "reclaim shows as cpu or unexplained"),
-    optional("mm_vmscan_memcg_reclaim_begin", "reclaim for a cgroup's limit shows as cpu or unexplained"),
-    optional("mm_vmscan_memcg_reclaim_end", "reclaim for a cgroup's limit shows as cpu or unexplained"),
-    optional("sched_process_exit", "a call that its thread did not survive is not told"),
-    optional("mm_filemap_map_pages", "a fault seems to end when its page has arrived, before it is mapped"),
-    optional("mm_filemap_fault", "waits in file mappings are not seen"),
-    required("sys_exit", "there are no calls"),
-    required("sys_enter", "there are no calls"),
-    required("sched_process_fork", "what the target starts is not watched"),
-    required("sched_process_exec", "a command cannot be watched from its start"),
+    hook("sched_switch", Need::Required, &["preempted", "runqueue"], "time off the CPU is not seen"),
+    hook("sched_waking", Need::Required, &[], "what ended a sleep is not seen"),
+    hook("block_bio_queue", Need::Optional, &[], "bytes asked of devices by a call are not counted"),
+    hook("block_io_start", Need::Optional, &[], "requests issued by a worker have no known submitter"),
+    hook("block_rq_issue", Need::Required, &["queue"], "time in the queue cannot be told from time on the device"),
+    hook("block_rq_complete", Need::Required, &["device", "queue", "completion", "io"], "waits for a device are unexplained"),
+    hook("block_io_done", Need::Optional, &[], "a wait that ends in the same interrupt as a request may be blamed on it"),
+    hook("softirq_exit", Need::Instead("block_io_done"), &[], "a later wake-up may be blamed on a request"),
+    hook("irq_handler_exit", Need::Instead("block_io_done"), &[], "a later wake-up may be blamed on a request"),
+    hook("mm_filemap_add_to_page_cache", Need::Required, &[], "misses cannot be told from late hits"),
+    hook("page_cache_sync_ra", Need::Optional, &["readahead"], "readahead windows are not counted"),
+    hook("page_cache_async_ra", Need::Optional, &["readahead"], "readahead windows are not counted"),
+    hook("contention_begin", Need::Optional, &["lock"], "waits for locks are unexplained"),
+    hook("contention_end", Need::Optional, &["lock"], "waits for locks are unexplained"),
+    hook("mm_vmscan_direct_reclaim_begin", Need::Optional, &["reclaim"], "reclaim shows as cpu or unexplained"),
+    hook("mm_vmscan_direct_reclaim_end", Need::Optional, &["reclaim"], "reclaim shows as cpu or unexplained"),
+    hook("mm_vmscan_memcg_reclaim_begin", Need::Optional, &["reclaim"], "reclaim for a cgroup's limit shows as cpu or unexplained"),
+    hook("mm_vmscan_memcg_reclaim_end", Need::Optional, &["reclaim"], "reclaim for a cgroup's limit shows as cpu or unexplained"),
+    hook("sched_process_exit", Need::Optional, &[], "a call that its thread did not survive is not told"),
+    hook("mm_filemap_map_pages", Need::Optional, &[], "a fault seems to end when its page has arrived, before it is mapped"),
+    hook("mm_filemap_fault", Need::Optional, &["fault"], "waits in file mappings are not seen"),
+    hook("sys_exit", Need::Required, &[], "there are no calls"),
+    hook("sys_enter", Need::Required, &[], "there are no calls"),
+    hook("sched_process_fork", Need::Required, &[], "what the target starts is not watched"),
+    hook("sched_process_exec", Need::Required, &[], "a command cannot be watched from its start"),
 ];

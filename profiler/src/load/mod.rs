@@ -14,3 +14,16 @@ mod selfcost;
 pub use hooks::HookState;
 pub use probes::{Options, Probes, Snapshot};
 pub use selfcost::ProgramCost;
+
+use anyhow::Result;
+
+/// Which hooks of the plan the running kernel has, found out without any right.
+///
+/// # Errors
+///
+/// There is no BTF, or a field that the probes read is missing from it.
+pub fn survey() -> Result<Vec<(hooks::Hook, bool)>> {
+    let fields = fields::Fields::read(offsets::BTF)?;
+    offsets::look_up(&fields)?;
+    Ok(hooks::PLAN.iter().map(|hook| (*hook, fields.has_tracepoint(hook.name))).collect())
+}
