@@ -170,16 +170,19 @@ fn every_scenario_is_what_it_says() {
             want,
             "{name}"
         );
-        assert!(mapped == (done.major_faults > 0), "{name}: {done:?}");
+        if mapped {
+            assert!(done.major_faults > 0, "{name}: {done:?}");
+        }
 
         let after = residency(subject.file()).unwrap();
+        // What was read is there, unless memory was reclaimed meanwhile; then it says so.
+        let there = after.resident + after.evicted.unwrap_or(0);
         let want = if spec.style == Style::Direct {
             0
         } else {
             after.total
         };
-        // Readahead may still be fetching what nobody has waited for: never more.
-        assert_eq!(after.resident, want, "{name}");
+        assert_eq!(there, want, "{name}: {after:?}");
         reader.finish().unwrap();
         assert!(gone(pid), "{name}");
     }

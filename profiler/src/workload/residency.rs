@@ -20,6 +20,10 @@ pub struct Residency {
     /// Resident pages that are not on the disk yet; `None` where `mincore` was asked,
     /// which does not tell.
     pub dirty: Option<u64>,
+    /// Pages that were in the cache until memory was reclaimed, by whomever: kswapd, a
+    /// memory limit, DAMON. Where a file was read but is not all resident, this says why.
+    /// `None` as for `dirty`.
+    pub evicted: Option<u64>,
     /// Who says so.
     pub source: Source,
 }
@@ -62,6 +66,7 @@ pub fn residency(file: &File) -> Result<Residency> {
             resident: stat.cache,
             total,
             dirty: Some(stat.dirty + stat.writeback),
+            evicted: Some(stat.evicted),
             source: Source::Cachestat,
         }),
         // Not there, not for this file system, or refused, also by a seccomp filter.
@@ -78,6 +83,7 @@ pub fn residency(file: &File) -> Result<Residency> {
                 resident,
                 total,
                 dirty: None,
+                evicted: None,
                 source: Source::Mincore,
             })
         }
@@ -184,5 +190,18 @@ mod tests {
         assert_eq!((got.resident, got.total), (total, total));
         assert!(got.is_warm() && !got.is_cold());
         assert_eq!(mincore(&file, 10_000).unwrap(), total);
+    }
+
+    #[test]
+    fn what_the_kernel_would_lie_about_is_refused() {
+        if rustix::process::geteuid().is_root() {
+            eprintln!("left out: root is told everything");
+            return;
+        }
+        let error = residency(&File::open("/bin/sh").unwrap())
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("cannot be verified"), "{error}");
+        assert!(residency(&tempfile::tempfile().unwrap()).is_ok());
     }
 }

@@ -205,7 +205,9 @@ mod tests {
             assert_eq!((cold.resident, cold.total), (0, (4 << 20) / page_size()));
             let warm = bring_about(&subject, State::Warm, &mut go_on).unwrap();
             assert_eq!(warm.resident, warm.total);
-            assert_eq!(residency(subject.file()).unwrap(), warm);
+            // Memory may be reclaimed at any time, but it shows.
+            let now = residency(subject.file()).unwrap();
+            assert_eq!(now.resident + now.evicted.unwrap_or(0), now.total);
         }
     }
 
