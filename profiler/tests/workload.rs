@@ -304,6 +304,13 @@ fn what_cannot_be_read_says_why() {
     let error = spawn(&shrunk, &me, &subject).unwrap_err().to_string();
     assert!(error.contains("the file shrank"), "{error}");
 
+    let none = Spec {
+        reads: 0,
+        ..spec.clone()
+    };
+    let error = spawn(&none, &me, &subject).unwrap_err().to_string();
+    assert!(error.contains("0 reads show nothing"), "{error}");
+
     let missing = Spec {
         path: "/nowhere/at/all".into(),
         ..spec

@@ -2,13 +2,14 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd as _};
+use std::os::fd::AsRawFd as _;
 
 use anyhow::{Context as _, Result, bail};
-use rustix::fs::{Access, AtFlags};
+use rustix::fs::{Access, AtFlags, CWD, accessat};
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
 use super::spec::page_size;
+use super::subject::proc_path;
 
 /// How much of a file is in the page cache. In pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,8 +134,8 @@ fn told_the_truth(file: &File) -> Result<bool> {
     if user.is_root() || file.metadata()?.uid() == user.as_raw() {
         return Ok(true);
     }
-    let flags = AtFlags::EMPTY_PATH | AtFlags::EACCESS;
-    Ok(rustix::fs::accessat(file.as_fd(), "", Access::WRITE_OK, flags).is_ok())
+    let access = accessat(CWD, proc_path(file), Access::WRITE_OK, AtFlags::EACCESS);
+    Ok(access.is_ok())
 }
 
 fn mincore(file: &File, size: u64) -> io::Result<u64> {
