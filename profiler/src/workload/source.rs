@@ -169,7 +169,7 @@ fn why_not_opened(path: &Path, error: Errno, style: Style) -> anyhow::Error {
 }
 
 /// A mapping of whole pages.
-struct Pages {
+pub(super) struct Pages {
     base: NonNull<u8>,
     len: usize,
 }
