@@ -15,7 +15,7 @@ use super::identity::Identity;
 use super::reader::COMMAND;
 use super::record::{Op, Records};
 use super::spec::Spec;
-use super::subject::{name_only, proc_path};
+use super::subject::{DirectAlign, name_only, proc_path};
 use super::wire::{self, Answer, Channel, Done};
 
 /// A running reader. Dropping it kills it and waits for its end.
@@ -74,6 +74,11 @@ impl Reader {
         identity: &Identity,
         file: Option<BorrowedFd<'_>>,
     ) -> Result<Self> {
+        // What this file asks of O_DIRECT is not known here; that opening tells.
+        spec.validate(Some(DirectAlign {
+            memory: 1,
+            offset: 1,
+        }))?;
         let mut spec = spec.clone();
         let (records, memory) = Records::create(&spec)?;
         let (channel, theirs) = Channel::pair()?;

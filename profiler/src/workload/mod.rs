@@ -8,10 +8,11 @@
 //! - [`order`]: which offset is read when.
 //! - [`own`]: a file of our own, gone in every ending.
 //! - [`subject`]: the file that is read; [`place`]: the file system and device below it.
-//! - [`state`]: warm and cold, brought about and verified; [`residency`]: the proof.
+//! - [`state`]: warm and cold, brought about and verified; [`mod@residency`]: the proof.
 //! - [`identity`]: whose rights the reader has.
-//! - [`host`]: the parent's side of a reader; [`reader`]: the child's.
-//! - [`wire`] and [`record`]: what passes between the two.
+//! - [`host`]: the parent's side of a reader; [`reader`]: the child's; `source`: what its
+//!   threads read from, and how.
+//! - `wire` and [`record`]: what passes between the two.
 
 pub mod host;
 pub mod identity;
@@ -22,6 +23,7 @@ pub mod reader;
 pub mod record;
 pub mod residency;
 pub mod scenario;
+mod source;
 pub mod spec;
 pub mod state;
 pub mod subject;

@@ -2,13 +2,14 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd as _};
+use std::os::fd::AsRawFd as _;
 
 use anyhow::{Context as _, Result, bail};
-use rustix::fs::{Access, AtFlags};
+use rustix::fs::{Access, AtFlags, CWD, accessat};
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
 use super::spec::page_size;
+use super::subject::proc_path;
 
 /// How much of a file is in the page cache. In pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +21,10 @@ pub struct Residency {
     /// Resident pages that are not on the disk yet; `None` where `mincore` was asked,
     /// which does not tell.
     pub dirty: Option<u64>,
+    /// Pages that were in the cache until memory was reclaimed, by whomever: kswapd, a
+    /// memory limit, DAMON. Where a file was read but is not all resident, this says why.
+    /// `None` as for `dirty`.
+    pub evicted: Option<u64>,
     /// Who says so.
     pub source: Source,
 }
@@ -62,6 +67,7 @@ pub fn residency(file: &File) -> Result<Residency> {
             resident: stat.cache,
             total,
             dirty: Some(stat.dirty + stat.writeback),
+            evicted: Some(stat.evicted),
             source: Source::Cachestat,
         }),
         // Not there, not for this file system, or refused, also by a seccomp filter.
@@ -78,6 +84,7 @@ pub fn residency(file: &File) -> Result<Residency> {
                 resident,
                 total,
                 dirty: None,
+                evicted: None,
                 source: Source::Mincore,
             })
         }
@@ -127,8 +134,8 @@ fn told_the_truth(file: &File) -> Result<bool> {
     if user.is_root() || file.metadata()?.uid() == user.as_raw() {
         return Ok(true);
     }
-    let flags = AtFlags::EMPTY_PATH | AtFlags::EACCESS;
-    Ok(rustix::fs::accessat(file.as_fd(), "", Access::WRITE_OK, flags).is_ok())
+    let access = accessat(CWD, proc_path(file), Access::WRITE_OK, AtFlags::EACCESS);
+    Ok(access.is_ok())
 }
 
 fn mincore(file: &File, size: u64) -> io::Result<u64> {
@@ -184,5 +191,18 @@ mod tests {
         assert_eq!((got.resident, got.total), (total, total));
         assert!(got.is_warm() && !got.is_cold());
         assert_eq!(mincore(&file, 10_000).unwrap(), total);
+    }
+
+    #[test]
+    fn what_the_kernel_would_lie_about_is_refused() {
+        if rustix::process::geteuid().is_root() {
+            eprintln!("left out: root is told everything");
+            return;
+        }
+        let error = residency(&File::open("/bin/sh").unwrap())
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("cannot be verified"), "{error}");
+        assert!(residency(&tempfile::tempfile().unwrap()).is_ok());
     }
 }

@@ -85,9 +85,9 @@ pub struct Scenario {
     pub default_reads: Option<u64>,
 }
 
-/// Reads by default where each of them waits for the disk: with a disk that answers
-/// in 70 to 100 µs, 1.5 to 2 s a scenario.
-const WAITING_READS: Option<u64> = Some(20_000);
+/// Reads by default where each of them waits for the disk: 4 to 5 s a scenario with a
+/// disk that answers in 70 to 100 µs, about 20 s for all seven.
+const WAITING_READS: Option<u64> = Some(50_000);
 
 /// What a user chooses of a scenario. All sizes in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -275,7 +275,7 @@ mod tests {
                 Random,
                 Advice::Random,
                 Cold,
-                20_000,
+                50_000,
             ),
             (
                 "readahead",
@@ -291,7 +291,7 @@ mod tests {
                 Sequential,
                 Advice::Random,
                 Cold,
-                20_000,
+                50_000,
             ),
             (
                 "direct-sequential",
@@ -299,7 +299,7 @@ mod tests {
                 Sequential,
                 Advice::Normal,
                 Cold,
-                20_000,
+                50_000,
             ),
             (
                 "direct-random",
@@ -307,7 +307,7 @@ mod tests {
                 Random,
                 Advice::Normal,
                 Cold,
-                20_000,
+                50_000,
             ),
             ("mapped", Mapped, Sequential, Advice::Normal, Cold, 65536),
         ];
