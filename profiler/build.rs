@@ -43,6 +43,9 @@ fn main() -> Result<()> {
         println!("cargo:rerun-if-changed={path}");
     }
 
+    // aya-build passes all that the inner cargo says on as warnings, which the outer
+    // one repeats at every build. Only the warnings proper are worth that.
+    set("CARGO_TERM_QUIET", "true".into());
     let toolchain = toolchain()?;
     let toolchain = toolchain
         .as_deref()

@@ -68,7 +68,7 @@ pub(super) fn run(metadata: &Metadata, words: &[String]) -> Result<Kernel> {
                     skipped,
                     ..Tally::default()
                 },
-                not_run: Some(why),
+                not_run: (skipped > 0).then_some(why),
             })
         }
     }

@@ -21,7 +21,7 @@ pub(crate) fn door(args: &args::Test) -> Result<ExitCode> {
     total.add(kernel.tally);
     if let Some(why) = &kernel.not_run {
         eprintln!(
-            "test: not run, {} tests on the real kernel: {why}",
+            "test: {} skipped on the real kernel: {why}",
             kernel.tally.skipped
         );
     }
