@@ -1,0 +1,193 @@
+use super::*;
+use crate::report::assemble;
+use crate::report::v1::{
+    Blame, Hook, Host, Io, Latency, Quality, Relation, Residency, Session, Tool, Unit, Witness,
+    Workload,
+};
+
+fn scenario(name: &str) -> Scenario {
+    Scenario {
+        name: name.to_owned(),
+        calls: 1000,
+        bytes: 4_096_000,
+        duration_ns: 1_000_000,
+        blocked_ns: 900_000,
+        latency_ns: Some(Latency {
+            p50: 900,
+            mean: 1000,
+            ..Latency::default()
+        }),
+        io: Some(Io::default()),
+        workload: Workload {
+            block_size: Some(4096),
+            device: Some("vda".to_owned()),
+            ..Workload::default()
+        },
+        ..Scenario::default()
+    }
+}
+
+fn report(scenarios: Vec<Scenario>) -> Report {
+    let host = Host {
+        page_size: 4096,
+        ..Host::default()
+    };
+    assemble(
+        Tool::default(),
+        host,
+        Session::default(),
+        scenarios,
+        Quality::default(),
+    )
+}
+
+fn ids(report: &Report) -> Vec<String> {
+    findings(report)
+        .into_iter()
+        .map(|finding| finding.id)
+        .collect()
+}
+
+#[test]
+fn a_plain_report_has_no_findings() {
+    assert_eq!(ids(&report(vec![scenario("anything")])), [""; 0]);
+    assert_eq!(ids(&report(Vec::new())), [""; 0]);
+}
+
+#[test]
+fn ids_are_unique() {
+    let mut ids: Vec<_> = RULES.iter().map(|(id, _)| id).collect();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), RULES.len());
+}
+
+#[test]
+fn each_doubt_has_its_finding() {
+    let mut report = report(vec![scenario("cold-random")]);
+    report.quality.lost = 3;
+    report.quality.facts = 1000;
+    report.quality.malformed = 1;
+    report.quality.no_state = 1;
+    report.quality.recursion_misses = Some(2);
+    report.quality.open_calls = 1;
+    report.quality.own.bpf_ns = Some(1000 * 300);
+    report.session.hooks = vec![Hook {
+        hook: "contention_begin".to_owned(),
+        without_it: "waits for locks".to_owned(),
+        hides: vec!["lock".to_owned()],
+        ..Hook::default()
+    }];
+    let scenario = &mut report.scenarios[0];
+    scenario.blame_ns.unexplained = 20_000;
+    scenario.workload.iostats = Some(false);
+    scenario.workload.state = Some("cold".to_owned());
+    scenario.workload.witnessed = Some(Residency {
+        resident_before: 1,
+        ..Residency::default()
+    });
+    scenario.witness = vec![Witness {
+        name: "syscr".to_owned(),
+        ours: 1,
+        theirs: 2,
+        agrees: false,
+        relation: Relation::Equal,
+        unit: Unit::Count,
+        note: String::new(),
+    }];
+    assert_eq!(
+        ids(&report),
+        [
+            "lost-facts",
+            "malformed-records",
+            "unseen-threads",
+            "witness-disagrees",
+            "state-not-met",
+            "skipped-probes",
+            "unexplained",
+            "hook-missing",
+            "iostats-off",
+            "open-calls",
+            "probe-cost",
+        ]
+    );
+}
+
+#[test]
+fn each_cause_that_stands_out_has_its_finding() {
+    let mut slow = scenario("slow");
+    slow.blame_share = Blame {
+        preempted: 0.03,
+        runqueue: 0.03,
+        device: Some(0.1),
+        queue: Some(0.2),
+        throttle: Some(0.02),
+        reclaim: Some(0.02),
+        lock: Some(0.06),
+        ..Blame::default()
+    };
+    slow.outcomes.late.duration_ns = 100_000;
+    let io = slow.io.as_mut().unwrap();
+    io.foreign_ns = 9_000;
+    io.waited_ns.metadata = 90_000;
+    assert_eq!(
+        ids(&report(vec![slow])),
+        [
+            "throttled",
+            "reclaim",
+            "queue-over-device",
+            "runqueue-delay",
+            "lock-contention",
+            "foreign-requests",
+            "metadata-reads",
+            "readahead-late",
+        ]
+    );
+}
+
+#[test]
+fn scenarios_are_compared_by_what_they_measured() {
+    let with = |name: &str, mean: u64, rate: u64| {
+        let mut scenario = scenario(name);
+        scenario.latency_ns = Some(Latency {
+            mean,
+            p50: mean,
+            ..Latency::default()
+        });
+        scenario.throughput_bytes_per_s = Some(rate);
+        scenario.blame_share.device = Some(0.75);
+        scenario
+    };
+    let mut ahead = with("readahead", 4_000, 1 << 30);
+    ahead.workload.read_ahead_kb = Some(8192);
+    ahead.readahead.windows = Some(10);
+    ahead.readahead.pages_filled = 10_000;
+    let scenarios = vec![
+        with("warm", 400, 8 << 30),
+        with("cold-random", 100_000, 40 << 20),
+        ahead,
+        with("no-readahead", 92_000, 42 << 20),
+        with("direct-sequential", 78_000, 50 << 20),
+        with("direct-random", 80_000, 50 << 20),
+    ];
+    let findings = findings(&report(scenarios));
+    let summaries: Vec<_> = findings
+        .iter()
+        .map(|finding| finding.summary.as_str())
+        .collect();
+    assert_eq!(
+        summaries,
+        [
+            "A cold 4 KiB read at random takes 100 µs, of which the device works 75.0 µs",
+            "Readahead makes cold reading in sequence 23× cheaper a byte",
+            "A readahead window is 3.91 MiB on average; vda allows 8 MiB",
+            "A cold read through the page cache takes 25.0% longer than a direct one",
+            "Direct reads of 4 KiB in sequence are 20× slower than readahead on the same file",
+        ]
+    );
+    assert!(
+        findings[0]
+            .evidence
+            .ends_with("from the page cache 400 ns, 250× less")
+    );
+}

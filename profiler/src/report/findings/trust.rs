@@ -1,0 +1,250 @@
+//! What bears on how far the report can be trusted.
+
+use super::{Said, about_shares, reaching, share};
+use crate::report::units::{count, counted, percent, time};
+use crate::report::v1::{KindCounts, Relation, Report, Severity, Unit, Witness};
+
+/// Unexplained time that is worth a word, of blocked time.
+const UNEXPLAINED: f64 = 0.01;
+/// Cost of the probes that is worth a word, of a scenario's median call.
+const COST: f64 = 0.1;
+
+pub(super) fn lost_facts(report: &Report) -> Vec<Said> {
+    let quality = &report.quality;
+    if quality.lost == 0 {
+        return Vec::new();
+    }
+    let KindCounts {
+        wait,
+        reclaim,
+        request,
+        ended,
+    } = quality.lost_by_kind;
+    let kinds = [
+        ("waits", wait),
+        ("reclaims", reclaim),
+        ("requests", request),
+        ("ends", ended),
+    ];
+    let kinds = kinds.iter().filter(|(_, lost)| *lost > 0);
+    let kinds: Vec<_> = kinds
+        .map(|(kind, lost)| format!("{} {kind}", count(*lost)))
+        .collect();
+    vec![Said {
+        severity: Severity::Problem,
+        summary: format!(
+            "{} of {} facts ({}) were lost: {} kept out of the shares",
+            count(quality.lost),
+            count(quality.facts),
+            percent(share(quality.lost, quality.facts)),
+            counted(quality.incomplete_calls, "call is", "calls are"),
+        ),
+        evidence: format!(
+            "lost: {}. A lost end is a call that was not counted",
+            kinds.join(", ")
+        ),
+        advice: "The collector could not keep up. Watch fewer threads, or a shorter time, and \
+                 do not ask for every call"
+            .to_owned(),
+    }]
+}
+
+pub(super) fn malformed_records(report: &Report) -> Vec<Said> {
+    if report.quality.malformed == 0 {
+        return Vec::new();
+    }
+    let records = counted(report.quality.malformed, "record", "records");
+    vec![Said {
+        severity: Severity::Problem,
+        summary: format!("{records} could not be decoded"),
+        evidence: String::new(),
+        advice: "The kernel side and this program are of different versions, or the recording \
+                 is damaged. Build both anew"
+            .to_owned(),
+    }]
+}
+
+pub(super) fn unseen_threads(report: &Report) -> Vec<Said> {
+    if report.quality.no_state == 0 {
+        return Vec::new();
+    }
+    vec![Said {
+        severity: Severity::Problem,
+        summary: format!(
+            "Calls were not seen: a thread's state could not be had {}",
+            counted(report.quality.no_state, "time", "times"),
+        ),
+        evidence: String::new(),
+        advice: "The kernel was out of memory for it. Run again with more memory free".to_owned(),
+    }]
+}
+
+pub(super) fn witness_disagrees(report: &Report) -> Vec<Said> {
+    let mut said = Vec::new();
+    for scenario in &report.scenarios {
+        for witness in scenario.witness.iter().filter(|witness| !witness.agrees) {
+            said.push(Said {
+                severity: Severity::Problem,
+                summary: format!(
+                    "In {}, a witness disagrees: {}",
+                    scenario.name, witness.name
+                ),
+                evidence: versus(witness),
+                advice: "Do not trust the numbers that rest on it before it is explained"
+                    .to_owned(),
+            });
+        }
+    }
+    said
+}
+
+fn versus(witness: &Witness) -> String {
+    let number = |number| match witness.unit {
+        Unit::Count | Unit::Bytes => count(number),
+        Unit::Ns => time(number),
+    };
+    let relation = match witness.relation {
+        Relation::Equal => "not equal to",
+        Relation::AtMost => "more than",
+        Relation::AtLeast => "less than",
+    };
+    let (ours, theirs) = (number(witness.ours), number(witness.theirs));
+    format!(
+        "ours, {ours}, is {relation} theirs, {theirs} ({})",
+        witness.note
+    )
+}
+
+pub(super) fn state_not_met(report: &Report) -> Vec<Said> {
+    let mut said = Vec::new();
+    for scenario in &report.scenarios {
+        let workload = &scenario.workload;
+        let (Some(state), Some(residency)) = (workload.state.as_deref(), workload.witnessed) else {
+            continue;
+        };
+        let met = match state {
+            "cold" => residency.resident_before == 0,
+            "warm" => residency.resident_before == residency.pages,
+            _ => true,
+        };
+        if !met {
+            said.push(Said {
+                severity: Severity::Problem,
+                summary: format!("{} did not start {state}", scenario.name),
+                evidence: format!(
+                    "{} of {} pages were in the page cache before the first op",
+                    count(residency.resident_before),
+                    count(residency.pages),
+                ),
+                advice: "Somebody else reads or maps the file, or memory is short".to_owned(),
+            });
+        }
+    }
+    said
+}
+
+pub(super) fn skipped_probes(report: &Report) -> Vec<Said> {
+    let misses = report.quality.recursion_misses.unwrap_or(0);
+    if misses == 0 {
+        return Vec::new();
+    }
+    vec![Said {
+        severity: Severity::Warning,
+        summary: format!(
+            "The kernel skipped a probe {}",
+            counted(misses, "time", "times")
+        ),
+        evidence: "It does so when the probe is running already on that CPU".to_owned(),
+        advice: "Some time may be in `unexplained` or in the wrong cause".to_owned(),
+    }]
+}
+
+pub(super) fn unexplained(report: &Report) -> Vec<Said> {
+    let scenarios = reaching(report, UNEXPLAINED, |scenario| {
+        Some(share(scenario.blame_ns.unexplained, scenario.blocked_ns))
+    });
+    let longest = scenarios
+        .iter()
+        .flat_map(|(scenario, _)| &scenario.waits)
+        .filter(|wait| wait.cause == "unexplained" && !wait.stack.is_empty())
+        .max_by_key(|wait| wait.ns);
+    let mut said = about_shares(
+        &scenarios,
+        Severity::Warning,
+        "Time blocked for reasons that no evidence was found for",
+        "unexplained, of blocked time",
+        "The stacks of these waits are in the report",
+    );
+    if let (Some(said), Some(wait)) = (said.first_mut(), longest) {
+        let frames: Vec<_> = wait.stack.iter().take(4).map(String::as_str).collect();
+        said.evidence += &format!("; most of it in {}", frames.join(" ← "));
+    }
+    said
+}
+
+pub(super) fn hook_missing(report: &Report) -> Vec<Said> {
+    let missing = report.session.hooks.iter().filter(|hook| !hook.attached);
+    let missing: Vec<_> = missing.filter(|hook| !hook.hides.is_empty()).collect();
+    if missing.is_empty() {
+        return Vec::new();
+    }
+    let names: Vec<_> = missing.iter().map(|hook| hook.hook.as_str()).collect();
+    let without: Vec<_> = missing
+        .iter()
+        .map(|hook| format!("{}: {}", hook.hook, hook.without_it))
+        .collect();
+    vec![Said {
+        severity: Severity::Warning,
+        summary: format!("This kernel lacks {}", names.join(", ")),
+        evidence: without.join("; "),
+        advice: "What they would tell is null in the report. A newer kernel has them".to_owned(),
+    }]
+}
+
+pub(super) fn iostats_off(report: &Report) -> Vec<Said> {
+    let mut workloads = report.scenarios.iter().map(|scenario| &scenario.workload);
+    let Some(workload) = workloads.find(|workload| workload.iostats == Some(false)) else {
+        return Vec::new();
+    };
+    let device = workload.device.as_deref().unwrap_or("DEVICE");
+    vec![Said {
+        severity: Severity::Warning,
+        summary: format!("{device} keeps no statistics, so its requests are told in part only"),
+        evidence: format!("/sys/block/{device}/queue/iostats is 0"),
+        advice: format!("echo 1 > /sys/block/{device}/queue/iostats, and run again"),
+    }]
+}
+
+pub(super) fn open_calls(report: &Report) -> Vec<Said> {
+    if report.quality.open_calls == 0 {
+        return Vec::new();
+    }
+    let calls = counted(report.quality.open_calls, "call was", "calls were");
+    vec![Said {
+        severity: Severity::Info,
+        summary: format!("{calls} still going on when the session ended"),
+        evidence: "They are in no other number of this report".to_owned(),
+        advice: String::new(),
+    }]
+}
+
+pub(super) fn probe_cost(report: &Report) -> Vec<Said> {
+    let calls: u64 = report.scenarios.iter().map(|scenario| scenario.calls).sum();
+    let Some(bpf_ns) = report.quality.own.bpf_ns.filter(|_| calls > 0) else {
+        return Vec::new();
+    };
+    let a_call = bpf_ns / calls;
+    let scenarios = reaching(report, COST, |scenario| {
+        Some(share(a_call, scenario.latency_ns.as_ref()?.p50))
+    });
+    about_shares(
+        &scenarios,
+        Severity::Info,
+        format!(
+            "The probes themselves take up to {} a call, and latencies include it",
+            time(a_call)
+        ),
+        "of the median call",
+        "",
+    )
+}
