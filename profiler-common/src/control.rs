@@ -120,7 +120,7 @@ pub const FIXED_FILEMAP_FAULT: u32 = 1 << 1;
 
 const _: () = {
     assert!(size_of::<Control>() == 16);
-    assert!(size_of::<Offsets>() % 8 == 0);
+    assert!(size_of::<Offsets>() == 4 * 54);
     assert!(size_of::<Fixed>() == 32);
 };
 

@@ -30,7 +30,8 @@ pub(super) fn main(args: &AttachArgs) -> Result<ExitCode> {
         let process = Pid::from_raw(pid as i32).context("no process has this id")?;
         // From here on the id cannot come to mean another process unnoticed.
         let pidfd = match pidfd_open(process, PidfdFlags::empty()) {
-            Ok(pidfd) => AsyncFd::new(pidfd).context("cannot wait for the process")?,
+            // SAFETY: the descriptor is the value's own, and stays open as long as it.
+            Ok(pidfd) => unsafe { AsyncFd::register(pidfd) }.context("cannot wait for the process")?,
             Err(rustix::io::Errno::SRCH) => bail!("there is no process {pid}"),
             Err(rustix::io::Errno::INVAL) => {
                 bail!("{pid} is a thread: give the id of its process")

@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context as _, Result};
 
 use crate::{
-    render::{self, TextOptions},
+    render::{json, text},
     report::v1::Report,
     workload::Identity,
 };
@@ -48,19 +48,19 @@ impl Json {
             Self::Nowhere => Ok(()),
             Self::StandardOutput => {
                 let mut out = io::BufWriter::new(io::stdout().lock());
-                let written = render::json(report, &mut out).and_then(|()| out.flush());
+                let written = json::render(report, &mut out).and_then(|()| out.flush());
                 unless_broken_pipe(written).context("cannot write to standard output")
             }
             Self::File(path) if is_special(path) => {
                 let file = fs::OpenOptions::new().write(true).open(path);
-                file.and_then(|mut file| render::json(report, &mut file))
+                file.and_then(|mut file| json::render(report, &mut file))
                     .with_context(|| format!("cannot write the report to {path:?}"))
             }
             Self::File(path) => {
                 let mut file = temporary_beside(path)?;
                 let written = {
                     let mut out = io::BufWriter::new(&mut file);
-                    render::json(report, &mut out).and_then(|()| out.flush())
+                    json::render(report, &mut out).and_then(|()| out.flush())
                 };
                 written.with_context(|| format!("cannot write the report to {path:?}"))?;
                 give_to_invoking_user(file.as_file())?;
@@ -116,7 +116,7 @@ pub(super) fn show(report: &Report) -> Result<()> {
     let out = io::stdout();
     let options = options(&out, out.is_terminal());
     let mut out = io::BufWriter::new(out.lock());
-    let written = render::text(report, &mut out, &options).and_then(|()| out.flush());
+    let written = text::render(report, &mut out, &options).and_then(|()| out.flush());
     unless_broken_pipe(written).context("cannot write to standard output")
 }
 
@@ -125,7 +125,7 @@ pub(super) fn show_on_error(report: &Report) -> Result<()> {
     let out = io::stderr();
     let options = options(&out, out.is_terminal());
     let mut out = io::BufWriter::new(out.lock());
-    let written = render::text(report, &mut out, &options).and_then(|()| out.flush());
+    let written = text::render(report, &mut out, &options).and_then(|()| out.flush());
     unless_broken_pipe(written).context("cannot write to standard error")
 }
 
@@ -144,8 +144,8 @@ fn unless_broken_pipe(written: io::Result<()>) -> io::Result<()> {
     }
 }
 
-fn options(out: impl AsFd, terminal: bool) -> TextOptions {
+fn options(out: impl AsFd, terminal: bool) -> text::Options {
     let width = rustix::termios::tcgetwinsize(out).map_or(80, |size| usize::from(size.ws_col));
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    TextOptions { width: width.clamp(60, 200), color: terminal && !plain }
+    text::Options { width: width.clamp(60, 200), colour: terminal && !plain }
 }

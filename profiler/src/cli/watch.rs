@@ -1,6 +1,7 @@
 //! What the watching commands have in common.
 
 use anyhow::{Context as _, Result, bail};
+use tokio::io::unix::AsyncFd;
 use profiler_common::control::{CONTROL_EVERY_CALL, Control};
 
 use super::{args::WatchArgs, output};
@@ -49,15 +50,22 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime> {
         .context("cannot start the runtime")
 }
 
-/// Shows what the kernel side logs.
+/// Shows on standard error what the kernel side logs.
 fn log(live: &mut live::Live) -> Result<()> {
-    struct Stderr;
-    impl aya_log::Log for Stderr {
-        fn log(&self, _level: aya_log::Level, _target: &str, message: &str) {
-            eprintln!("probes: {message}");
+    // RUST_LOG still has the last word.
+    let environment = env_logger::Env::default().default_filter_or("debug");
+    let _ = env_logger::Builder::from_env(environment).format_timestamp_micros().try_init();
+    let logger = aya_log::EbpfLogger::init(live.probes().ebpf_mut())
+        .context("cannot take what the probes log")?;
+    // SAFETY: the descriptor is the logger's own, and stays open as long as it.
+    let logger = unsafe { AsyncFd::register(logger) };
+    let mut logger = logger.context("cannot take what the probes log")?;
+    tokio::spawn(async move {
+        while let Ok(mut ready) = logger.readable_mut().await {
+            ready.get_inner_mut().flush();
+            ready.clear_ready();
         }
-    }
-    let _ = (Stderr, live);
+    });
     Ok(())
 }
 

@@ -1,0 +1,127 @@
+//! The legend of the bar, with the exact share of each cause in each scenario.
+
+use super::page::{Align, Cell, GAP, Page, Piece, bold, dim, plain, start, widths};
+use super::palette::mark;
+use super::scenarios::NAME;
+use crate::report::units::percent;
+use crate::report::v1::Report;
+
+/// Shares that are worth a column.
+const VISIBLE: f64 = 0.0005;
+
+pub(super) fn write(page: &mut Page, report: &Report) {
+    let timed = || {
+        report
+            .scenarios
+            .iter()
+            .filter(|scenario| scenario.duration_ns > 0)
+    };
+    let words: Vec<&str> = match timed().next() {
+        Some(scenario) => scenario
+            .blame_share
+            .iter()
+            .map(|(cause, _)| cause)
+            .collect(),
+        None => return,
+    };
+    let largest = |cause: &str| {
+        let shares = timed()
+            .filter_map(|scenario| share(scenario, cause))
+            .map(|share| share.unwrap_or(0.0));
+        shares.fold(0.0, f64::max)
+    };
+    let (shown, rest): (Vec<&str>, Vec<&str>) = words
+        .into_iter()
+        .partition(|cause| largest(cause) >= VISIBLE);
+    let traces: Vec<&str> = rest
+        .iter()
+        .copied()
+        .filter(|cause| largest(cause) > 0.0)
+        .collect();
+    let hidden = rest
+        .into_iter()
+        .filter(|cause| timed().any(|s| share(s, cause) == Some(None)));
+    let hidden: Vec<&str> = hidden.collect();
+
+    let names: Vec<Cell> = [vec![dim("share of time")], vec![dim("in the bar")]]
+        .into_iter()
+        .chain(timed().map(|scenario| vec![bold(start(&scenario.name, NAME))]))
+        .collect();
+    let columns: Vec<Vec<Cell>> = shown
+        .iter()
+        .map(|cause| column(page, report, cause))
+        .collect();
+    for block in blocks(page.width(), &names, columns) {
+        page.blank();
+        let rows: Vec<Vec<Cell>> = (0..names.len())
+            .map(|row| {
+                block
+                    .iter()
+                    .filter_map(|column| column.get(row).cloned())
+                    .collect()
+            })
+            .collect();
+        let mut align = vec![Align::Right; block.len()];
+        align[0] = Align::Left;
+        page.grid(&align, &rows);
+    }
+    if !traces.is_empty() {
+        page.paragraph(&[], 0, &[dim(format!("under 0.1%: {}", traces.join(", ")))]);
+    }
+    if !hidden.is_empty() {
+        let words = format!(
+            "not visible, since hooks are missing: {}",
+            hidden.join(", ")
+        );
+        page.paragraph(&[], 0, &[dim(words)]);
+    }
+}
+
+fn share(scenario: &crate::report::v1::Scenario, cause: &str) -> Option<Option<f64>> {
+    scenario
+        .blame_share
+        .iter()
+        .find(|(word, _)| *word == cause)
+        .map(|(_, share)| share)
+}
+
+fn column(page: &Page, report: &Report, cause: &str) -> Vec<Cell> {
+    let (letter, style) = mark(cause);
+    let bar = if page.colour() {
+        "██".to_owned()
+    } else {
+        letter.to_string()
+    };
+    let mut column = vec![vec![dim(cause)], vec![Piece::new(bar, style)]];
+    for scenario in report
+        .scenarios
+        .iter()
+        .filter(|scenario| scenario.duration_ns > 0)
+    {
+        column.push(vec![match share(scenario, cause).flatten() {
+            None => dim("?"),
+            Some(share) if share <= 0.0 => dim("·"),
+            Some(share) => plain(percent(share)),
+        }]);
+    }
+    column
+}
+
+/// The columns in as many blocks as it takes for each to fit, every one after the names.
+fn blocks(width: usize, names: &[Cell], columns: Vec<Vec<Cell>>) -> Vec<Vec<Vec<Cell>>> {
+    let measure = |column: &[Cell]| widths(&[column.to_vec()]).into_iter().max().unwrap_or(0);
+    let mut blocks: Vec<Vec<Vec<Cell>>> = Vec::new();
+    let mut used = usize::MAX;
+    for column in columns {
+        let more = GAP + measure(&column);
+        if used.saturating_add(more) > width {
+            blocks.push(vec![names.to_vec()]);
+            used = measure(names);
+        }
+        used += more;
+        if let Some(block) = blocks.last_mut() {
+            block.push(column);
+        }
+    }
+    blocks
+}

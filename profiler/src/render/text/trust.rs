@@ -1,0 +1,119 @@
+//! How far to trust it: witnesses, and the quality block in one line.
+
+use anstyle::{AnsiColor, Style};
+
+use super::page::{Page, Piece, dim, plain};
+use crate::report::units::{count, counted, percent, size, time};
+use crate::report::v1::{Quality, Relation, Report, Unit, Witness};
+
+/// Columns of the label of such a line.
+pub(super) const LABEL: usize = 11;
+
+pub(super) fn write(page: &mut Page, report: &Report) {
+    page.blank();
+    witnesses(page, report);
+    page.paragraph(&[dim("quality")], LABEL, &[plain(quality(&report.quality))]);
+    for note in &report.quality.notes {
+        page.paragraph(&[dim("note")], LABEL, &[plain(note)]);
+    }
+}
+
+fn witnesses(page: &mut Page, report: &Report) {
+    let all = || {
+        report
+            .scenarios
+            .iter()
+            .flat_map(|scenario| &scenario.witness)
+    };
+    if all().next().is_none() {
+        return;
+    }
+    let words = if let [scenario] = report.scenarios.as_slice() {
+        let agreeing = scenario.witness.iter().filter(|witness| witness.agrees);
+        agreeing
+            .map(|witness| versus(witness, true))
+            .collect::<Vec<_>>()
+            .join("; ")
+    } else {
+        let mut names: Vec<&str> = Vec::new();
+        for witness in all().filter(|witness| witness.agrees) {
+            if !names.contains(&witness.name.as_str()) {
+                names.push(&witness.name);
+            }
+        }
+        names.join(", ")
+    };
+    let agree = if all().all(|witness| witness.agrees) {
+        "all agree: "
+    } else {
+        "agree: "
+    };
+    if !words.is_empty() {
+        page.paragraph(&[dim("witnesses")], LABEL, &[plain(agree), plain(words)]);
+    }
+    let red = Style::new().fg_color(Some(AnsiColor::Red.into())).bold();
+    for scenario in &report.scenarios {
+        for witness in scenario.witness.iter().filter(|witness| !witness.agrees) {
+            let words = format!(" in {}: {}", scenario.name, versus(witness, false));
+            page.paragraph(&[], LABEL, &[Piece::new("disagrees", red), plain(words)]);
+        }
+    }
+}
+
+/// `syscr 65,536 =`, `latency 6.11 s ≤ 6.20 s`, `syscr: ours 1, theirs 2`
+fn versus(witness: &Witness, agrees: bool) -> String {
+    let number = |number: u64| match witness.unit {
+        Unit::Count => count(number),
+        Unit::Bytes if agrees => size(number),
+        Unit::Bytes => counted(number, "byte", "bytes"),
+        Unit::Ns => time(number),
+    };
+    let (name, ours, theirs) = (&witness.name, number(witness.ours), number(witness.theirs));
+    if !agrees {
+        return format!("{name}: ours {ours}, theirs {theirs}");
+    }
+    match witness.relation {
+        Relation::Equal if witness.ours == witness.theirs => format!("{name} {ours} ="),
+        Relation::Equal => format!("{name} {ours} ≈ {theirs}"),
+        Relation::AtMost if witness.ours > witness.theirs => format!("{name} {ours} ≈ {theirs}"),
+        Relation::AtMost => format!("{name} {ours} ≤ {theirs}"),
+        Relation::AtLeast => format!("{name} {ours} ≥ {theirs}"),
+    }
+}
+
+fn quality(quality: &Quality) -> String {
+    let none = |number: u64| {
+        if number == 0 {
+            "none".to_owned()
+        } else {
+            count(number)
+        }
+    };
+    let mut words = vec![
+        format!(
+            "{}, {} lost",
+            counted(quality.facts, "fact", "facts"),
+            none(quality.lost)
+        ),
+        format!(
+            "calls incomplete: {}, still open: {}",
+            none(quality.incomplete_calls),
+            none(quality.open_calls)
+        ),
+        format!(
+            "unexplained: {} of blocked time",
+            percent(quality.unexplained_share)
+        ),
+    ];
+    let own = &quality.own;
+    let costs = [
+        own.bpf_ns.map(|ns| format!("{} in probes", time(ns))),
+        own.cpu_ns.map(|ns| format!("{} of CPU", time(ns))),
+        own.max_rss_bytes.map(size),
+    ];
+    let costs: Vec<String> = costs.into_iter().flatten().collect();
+    if !costs.is_empty() {
+        words.push(format!("own cost: {}", costs.join(", ")));
+    }
+    words.join("; ")
+}
