@@ -12,9 +12,6 @@ pub struct Control {
     pub flags: u32,
     /// A call that lasts at least this long is told even if nothing else happened.
     pub threshold_ns: u64,
-    /// Start of the target's life (`task_struct.start_boottime`), so that a reused
-    /// process id is not taken for it; 0: not checked.
-    pub target_start_ns: u64,
 }
 
 /// Send an [`Ended`](crate::fact::Ended) for every call, quiet ones too.
@@ -35,8 +32,8 @@ pub struct Offsets {
     pub task_comm: u32,
     pub task_flags: u32,
     pub task_files: u32,
-    pub task_group_leader: u32,
-    pub task_start_boottime: u32,
+    pub task_min_flt: u32,
+    pub task_maj_flt: u32,
     /// Byte that holds the bit `in_iowait`, and the bit's mask.
     pub task_in_iowait: u32,
     pub task_in_iowait_mask: u32,
@@ -45,16 +42,18 @@ pub struct Offsets {
     pub files_fdt: u32,
     pub fdt_max_fds: u32,
     pub fdt_fd: u32,
+    /// Fields of `struct file` lie in its first [`SPAN`] bytes.
     pub file_inode: u32,
+    pub file_mapping: u32,
     pub file_flags: u32,
     pub file_pos: u32,
     pub file_dentry: u32,
     pub dentry_name: u32,
+    /// Fields of `struct inode` lie in its first [`SPAN`] bytes.
     pub inode_mode: u32,
     pub inode_sb: u32,
     pub inode_ino: u32,
     pub inode_size: u32,
-    pub inode_mapping: u32,
     pub sb_dev: u32,
     pub sb_magic: u32,
     pub mapping_host: u32,
@@ -74,12 +73,14 @@ pub struct Offsets {
     pub bvec_page: u32,
     /// Bits of `bio.bi_flags` that say a cgroup's limit held it.
     pub bio_throttled_mask: u32,
+    /// Bits of a bio's or request's operation that say what it is for.
+    pub req_rahead: u32,
+    pub req_meta: u32,
     pub request_cmd_flags: u32,
     pub request_rq_flags: u32,
     pub request_bytes: u32,
     pub request_sector: u32,
     pub request_bio: u32,
-    pub request_queue: u32,
     pub request_part: u32,
     pub request_start_ns: u32,
     /// Bit of `request.rq_flags` without which no end of accounting is told.
@@ -89,8 +90,11 @@ pub struct Offsets {
     pub regs_arg1: u32,
     pub regs_arg2: u32,
     pub regs_arg3: u32,
-    pub unused: u32,
 }
+
+/// The probes copy this many bytes of a `struct file` and of a `struct inode` at
+/// once: one helper call instead of one a field.
+pub const SPAN: usize = 128;
 
 /// A field that the running kernel does not have.
 pub const ABSENT: u32 = u32::MAX;
@@ -105,7 +109,8 @@ pub struct Fixed {
     pub syscalls: [u32; 5],
     /// `FIXED_*` bits: what could be attached.
     pub hooks: u32,
-    pub unused: u32,
+    /// `O_DIRECT`, which differs between architectures.
+    pub o_direct: u32,
 }
 
 /// `block_io_start` and `block_io_done` are attached.
@@ -114,8 +119,8 @@ pub const FIXED_BLOCK_IO: u32 = 1 << 0;
 pub const FIXED_FILEMAP_FAULT: u32 = 1 << 1;
 
 const _: () = {
-    assert!(size_of::<Control>() == 24);
-    assert!(size_of::<Offsets>() % 8 == 0);
+    assert!(size_of::<Control>() == 16);
+    assert!(size_of::<Offsets>() == 4 * 54);
     assert!(size_of::<Fixed>() == 32);
 };
 

@@ -37,6 +37,44 @@ impl Counters {
         requests: [0; 3],
         request_bytes: [0; 3],
     };
+
+    /// Adds another CPU's.
+    pub fn add(&mut self, other: &Self) {
+        self.combine(other, u64::wrapping_add);
+    }
+
+    /// What was counted since `earlier`.
+    pub fn since(&self, earlier: &Self) -> Self {
+        let mut difference = *self;
+        difference.combine(earlier, u64::wrapping_sub);
+        difference
+    }
+
+    fn combine(&mut self, other: &Self, with: fn(u64, u64) -> u64) {
+        let Self {
+            made,
+            lost,
+            no_state,
+            no_owner,
+            no_stack,
+            no_completion,
+            requests,
+            request_bytes,
+        } = self;
+        let all = |mine: &mut [u64], theirs: &[u64]| {
+            for (mine, theirs) in mine.iter_mut().zip(theirs) {
+                *mine = with(*mine, *theirs);
+            }
+        };
+        all(made, &other.made);
+        all(lost, &other.lost);
+        all(requests, &other.requests);
+        all(request_bytes, &other.request_bytes);
+        *no_state = with(*no_state, other.no_state);
+        *no_owner = with(*no_owner, other.no_owner);
+        *no_stack = with(*no_stack, other.no_stack);
+        *no_completion = with(*no_completion, other.no_completion);
+    }
 }
 
 const _: () = assert!(size_of::<Counters>() == 8 * (2 * KINDS + 4 + 6));

@@ -1,2 +1,34 @@
+//! The kernel side: probes that state facts about read calls.
+//!
+//! It never names a cause. Contents:
+//!
+//! - [`maps`]: everything that is shared with the collector or between probes.
+//! - [`kernel`]: fields of the kernel's own structures, by offsets from its BTF.
+//! - [`target`]: is this thread ours?
+//! - [`thread`]: the state of a watched thread and of its open call.
+//! - [`emit`]: the one door to the ring, and the counters.
+//! - [`settle`]: how quiet calls end.
+//! - [`probes`]: one file a family of hooks.
 #![no_std]
 #![no_main]
+#![expect(unstable_features, reason = "inline assembly for BPF is not stable")]
+#![feature(asm_experimental_arch)]
+
+mod emit;
+mod kernel;
+mod maps;
+mod probes;
+mod settle;
+mod target;
+mod thread;
+
+// The helpers that walk kernel memory and stacks are for GPL-compatible programs.
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+
+#[cfg(not(test))]
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo) -> ! {
+    loop {}
+}

@@ -7,7 +7,12 @@
 //! turns arguments into a plan and runs it.
 
 pub mod blame;
+pub mod cli;
+pub mod collect;
 pub mod correlate;
+pub mod load;
 pub mod render;
 pub mod report;
+pub mod ring;
+pub mod session;
 pub mod workload;

@@ -1,1 +1,31 @@
-fn main() {}
+//! The one door for developers: `cargo xtask setup|build|run|test|lint|doctor`.
+
+mod args;
+mod build;
+mod cargo;
+mod lint;
+mod privilege;
+mod process;
+mod run;
+mod setup;
+mod test;
+
+use std::process::ExitCode;
+
+use args::{Args, Door};
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let done = match Args::parse().door {
+        Door::Setup(args) => setup::door(&args),
+        Door::Build(args) => build::door(&args),
+        Door::Run(args) => run::door(&args),
+        Door::Test(args) => test::door(&args),
+        Door::Lint(args) => lint::door(&args),
+        Door::Doctor(args) => run::doctor(&args),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}

@@ -1,5 +1,7 @@
 //! Facts → calls: a state machine a thread. Pure: no clock, no I/O.
 
 mod call;
+mod correlator;
 
 pub use call::{Call, Completeness};
+pub use correlator::{Correlator, Leftover, MAX_FACTS_PER_CALL};

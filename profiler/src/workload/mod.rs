@@ -1,1 +1,41 @@
-//! (in progress)
+//! The bundled reader: files, the states they start in, and who reads them how.
+//!
+//! It knows nothing of the profiler. Run by itself it is a small benchmark that keeps
+//! its own record of every read, which is what makes it a witness.
+//!
+//! - [`scenario`]: the seven workloads, each with the state that it starts in.
+//! - [`spec`]: what one run of the reader does, checked before anything is started.
+//! - [`order`]: which offset is read when.
+//! - [`own`]: a file of our own, gone in every ending.
+//! - [`subject`]: the file that is read; [`place`]: the file system and device below it.
+//! - [`state`]: warm and cold, brought about and verified; [`mod@residency`]: the proof.
+//! - [`identity`]: whose rights the reader has.
+//! - [`host`]: the parent's side of a reader; [`reader`]: the child's; `source`: what its
+//!   threads read from, and how.
+//! - `wire` and [`record`]: what passes between the two.
+
+pub mod host;
+pub mod identity;
+pub mod order;
+pub mod own;
+pub mod place;
+pub mod reader;
+pub mod record;
+pub mod residency;
+pub mod scenario;
+mod source;
+pub mod spec;
+pub mod state;
+pub mod subject;
+mod wire;
+
+pub use host::{Reader, Stopper, ThreadOps};
+pub use identity::Identity;
+pub use own::{Interrupted, OwnFile};
+pub use place::{Device, Place};
+pub use record::Op;
+pub use residency::{Residency, Source, residency};
+pub use scenario::{Advice, Options, Pattern, Scenario, State, Style, UnknownScenario};
+pub use spec::Spec;
+pub use subject::{DirectAlign, Subject};
+pub use wire::Done;

@@ -1,0 +1,229 @@
+//! The one door to the ring, and the counters.
+
+use core::arch::asm;
+
+use aya_ebpf::{bindings::BPF_RB_NO_WAKEUP, helpers::generated::bpf_ktime_get_ns};
+use profiler_common::{
+    counter::Counters,
+    fact::{
+        ENDED_AT_LAST_FACT, Ended, Head, KIND_ENDED, KIND_RECLAIM, KIND_REQUEST, KIND_WAIT,
+        Reclaim, Request, RequestFacts, WAIT_PREEMPTED, WAIT_WAKE_UNSEEN, Wait,
+    },
+};
+
+use crate::{
+    kernel::{self, at},
+    maps::{COUNTERS, RING},
+    thread::Thread,
+};
+
+/// `CLOCK_MONOTONIC`, in nanoseconds.
+#[inline(always)]
+pub(crate) fn now() -> u64 {
+    // SAFETY: has no preconditions.
+    unsafe { bpf_ktime_get_ns() }
+}
+
+/// Adds to a counter. Atomic, because on kernels that preempt two threads can meet
+/// on one CPU in the middle of it.
+#[inline(always)]
+pub(crate) fn add(counter: &mut u64, n: u64) {
+    // core has no atomic addition for BPF; this is the one instruction for it.
+    // SAFETY: aligned, live, and only ever changed like this.
+    unsafe {
+        asm!("lock *(u64 *)({at} + 0) += {n}", at = in(reg) &raw mut *counter, n = in(reg) n, options(nostack));
+    }
+}
+
+/// Counts something of this CPU.
+#[inline(always)]
+pub(crate) fn count(which: impl FnOnce(&mut Counters) -> &mut u64, n: u64) {
+    if let Some(counters) = COUNTERS.get_ptr_mut(0) {
+        // SAFETY: a live slot of this CPU.
+        add(which(unsafe { &mut *counters }), n);
+    }
+}
+
+/// Sends a fact. No wake-up: the collector comes by on its own clock.
+#[inline(always)]
+fn send<T: 'static>(kind: u32, fill: impl FnOnce(*mut T)) {
+    count(|c| &mut c.made[kind as usize], 1);
+    match RING.reserve_untyped::<T>(0) {
+        Some(mut entry) => {
+            fill(entry.as_mut_ptr());
+            entry.submit(BPF_RB_NO_WAKEUP.into());
+        }
+        None => count(|c| &mut c.lost[kind as usize], 1),
+    }
+}
+
+#[inline(always)]
+fn head<T>(kind: u32, thread: &Thread, at_ns: u64) -> Head {
+    Head {
+        kind,
+        size: size_of::<T>() as u32,
+        tid: thread.tid,
+        pid: thread.pid,
+        at_ns,
+        call_ns: thread.open.call_ns,
+    }
+}
+
+/// Tells a stay off the CPU that is over.
+#[inline(always)]
+pub(crate) fn wait(thread: &mut Thread, now: u64) {
+    thread.open.loud = 1;
+    thread.open.facts += 1;
+    let sleep = &thread.sleep;
+    let preempted = sleep.flags & WAIT_PREEMPTED != 0;
+    let woken = if preempted { 0 } else { sleep.woken_ns };
+    let unseen = if !preempted && woken == 0 {
+        WAIT_WAKE_UNSEEN
+    } else {
+        0
+    };
+    // The wake-up can be told a moment before the switch-out.
+    let woken_ns = if woken != 0 && woken < sleep.out_ns {
+        sleep.out_ns
+    } else {
+        woken
+    };
+    let thread = &*thread;
+    // SAFETY: the reserved record, valid for one `Wait`, all of which is written.
+    send(KIND_WAIT, |to: *mut Wait| unsafe {
+        to.write(Wait {
+            head: head::<Wait>(KIND_WAIT, thread, now),
+            out_ns: sleep.out_ns,
+            woken_ns,
+            lock: sleep.lock,
+            lock_ns: sleep.lock_ns,
+            lock_flags: sleep.lock_flags,
+            state: sleep.state,
+            flags: sleep.flags | unseen,
+            stack: sleep.stack,
+            waker_stack: if woken == 0 { -1 } else { sleep.waker_stack },
+            waker_tid: if woken == 0 { 0 } else { sleep.waker_tid },
+            waker_pid: if woken == 0 { 0 } else { sleep.waker_pid },
+            unused: 0,
+            waker_comm: sleep.waker_comm,
+            request: if woken == 0 {
+                NO_REQUEST
+            } else {
+                sleep.request
+            },
+        });
+    });
+}
+
+/// "No request was being completed."
+pub(crate) const NO_REQUEST: RequestFacts = RequestFacts {
+    submitted_ns: 0,
+    issued_ns: 0,
+    completed_ns: 0,
+    sector: 0,
+    owner_call_ns: 0,
+    bytes: 0,
+    dev: 0,
+    owner_tid: 0,
+    owner_pid: 0,
+    flags: 0,
+    unused: 0,
+    owner_comm: [0; 16],
+};
+
+/// Tells a stay in direct reclaim that is over.
+#[inline(always)]
+pub(crate) fn reclaim(thread: &mut Thread, now: u64, pages: u64) {
+    thread.open.loud = 1;
+    thread.open.facts += 1;
+    let thread = &*thread;
+    // SAFETY: the reserved record, valid for one `Reclaim`, all of which is written.
+    send(KIND_RECLAIM, |to: *mut Reclaim| unsafe {
+        to.write(Reclaim {
+            head: head::<Reclaim>(KIND_RECLAIM, thread, now),
+            begin_ns: thread.reclaim_ns,
+            pages,
+        });
+    });
+}
+
+/// Tells a request of a watched call that is complete.
+#[inline(always)]
+pub(crate) fn request(facts: &RequestFacts) {
+    // SAFETY: the reserved record, valid for one `Request`, all of which is written.
+    send(KIND_REQUEST, |to: *mut Request| unsafe {
+        to.write(Request {
+            head: Head {
+                kind: KIND_REQUEST,
+                size: size_of::<Request>() as u32,
+                tid: facts.owner_tid,
+                pid: facts.owner_pid,
+                at_ns: facts.completed_ns,
+                call_ns: facts.owner_call_ns,
+            },
+            request: *facts,
+        });
+    });
+}
+
+/// Tells the end of the open call.
+#[inline(always)]
+pub(crate) fn ended(task: *const u8, thread: &Thread, at_ns: u64, returned: i64, flags: u32) {
+    let open = &thread.open;
+    let (mut dev, mut magic) = (0, 0);
+    if open.sb != 0 {
+        dev = kernel::copy(open.sb + u64::from(at!(sb_dev))).unwrap_or(0);
+        magic = kernel::copy::<u64>(open.sb + u64::from(at!(sb_magic))).unwrap_or(0) as u32;
+    }
+    let name = match open.dentry {
+        0 => 0,
+        dentry => kernel::copy(dentry + u64::from(at!(dentry_name))).unwrap_or(0),
+    };
+    // SAFETY: the reserved record, valid for one `Ended`, all of which is written.
+    send(KIND_ENDED, |to: *mut Ended| unsafe {
+        to.write(Ended {
+            head: head::<Ended>(KIND_ENDED, thread, at_ns),
+            requested: open.requested,
+            returned,
+            offset: open.offset,
+            inode: open.inode,
+            file_size: open.file_size,
+            bio_bytes: open.bio_bytes,
+            bios: open.bios,
+            facts: open.facts,
+            filled: open.filled,
+            filled_asked: open.filled_asked,
+            filled_other: open.filled_other,
+            readahead_sync: open.readahead_sync,
+            readahead_async: open.readahead_async,
+            dev,
+            magic,
+            mode: open.mode.into(),
+            file_flags: open.file_flags,
+            fd: open.fd,
+            call: open.call,
+            flags,
+            comm: kernel::comm(task),
+            name: [0; 32],
+        });
+        if name != 0 {
+            kernel::copy_str(name, &mut (*to).name);
+        }
+    });
+}
+
+/// Closes an open fault at the last moment it was known to be going on, and tells
+/// it if anything happened in it.
+#[inline(always)]
+pub(crate) fn close_fault(task: *const u8, thread: &mut Thread, flags: u32) {
+    if thread.open.loud != 0 {
+        ended(
+            task,
+            thread,
+            thread.open.last_ns,
+            0,
+            flags | ENDED_AT_LAST_FACT,
+        );
+    }
+    thread.close();
+}

@@ -1,0 +1,208 @@
+//! Fields of the kernel's own structures.
+//!
+//! A hook's arguments, and pointers read through them, are pointers whose type the
+//! verifier knows: they are read in place, by offsets that the loader took from the
+//! running kernel's BTF. A field that this kernel lacks has the offset `ABSENT`; the
+//! branch that would read it is dead code to the verifier.
+
+use aya_ebpf::helpers::{
+    self, bpf_probe_read_kernel_str_bytes, bpf_probe_read_user, generated::bpf_probe_read_kernel,
+};
+use profiler_common::control::{ABSENT, SPAN};
+
+/// Reads the field at `offset` of what the verifier knows `base` to be.
+#[inline(always)]
+pub(crate) fn field<T: Copy>(base: *const u8, offset: u32) -> T {
+    // SAFETY: the verifier rejects the program unless `offset` lies within the type
+    // behind `base`; a bad address reads as zero (exception table).
+    unsafe { core::ptr::read_volatile(base.add(offset as usize).cast::<T>()) }
+}
+
+/// The same, where the kernel may lack the field.
+#[inline(always)]
+pub(crate) fn field_or<T: Copy>(base: *const u8, offset: u32, absent: T) -> T {
+    if offset == ABSENT {
+        absent
+    } else {
+        field(base, offset)
+    }
+}
+
+/// Offset of a field: `at!(task_pid)`.
+macro_rules! at {
+    ($field:ident) => {
+        $crate::maps::constant!(OFFSETS.$field)
+    };
+}
+pub(crate) use at;
+
+/// Copies from an address whose type the verifier does not know; `None` if it is bad.
+#[inline(always)]
+pub(crate) fn copy<T>(address: u64) -> Option<T> {
+    // SAFETY: the helper checks the address.
+    unsafe { helpers::bpf_probe_read_kernel(address as *const T) }.ok()
+}
+
+/// The same from user memory.
+#[inline(always)]
+pub(crate) fn copy_user<T>(address: u64) -> Option<T> {
+    // SAFETY: the helper checks the address.
+    unsafe { bpf_probe_read_user(address as *const T) }.ok()
+}
+
+/// Copies a string, cut to fit, NUL padded as far as `to` was.
+#[inline(always)]
+pub(crate) fn copy_str(address: u64, to: &mut [u8]) {
+    // SAFETY: the helper checks the address. A name that cannot be read stays empty.
+    let _ = unsafe { bpf_probe_read_kernel_str_bytes(address as *const u8, to) };
+}
+
+#[inline(always)]
+pub(crate) fn tid(task: *const u8) -> u32 {
+    field(task, at!(task_pid))
+}
+
+#[inline(always)]
+pub(crate) fn pid(task: *const u8) -> u32 {
+    field(task, at!(task_tgid))
+}
+
+#[inline(always)]
+pub(crate) fn comm(task: *const u8) -> [u8; 16] {
+    let offset = at!(task_comm);
+    let words: [u64; 2] = [field(task, offset), field(task, offset + 8)];
+    // SAFETY: sixteen bytes either way.
+    unsafe { core::mem::transmute(words) }
+}
+
+/// Is it a kernel thread (`PF_KTHREAD`)?
+#[inline(always)]
+pub(crate) fn is_kernel_thread(task: *const u8) -> bool {
+    const PF_KTHREAD: u32 = 0x0020_0000;
+    field::<u32>(task, at!(task_flags)) & PF_KTHREAD != 0
+}
+
+/// Page faults that the task has finished. It grows exactly when a fault is done
+/// (`mm_account_fault`, not for a fault that is to be retried).
+#[inline(always)]
+pub(crate) fn faults_done(task: *const u8) -> u64 {
+    field::<u64>(task, at!(task_min_flt)).wrapping_add(field(task, at!(task_maj_flt)))
+}
+
+/// Was the task put to sleep waiting for I/O?
+#[inline(always)]
+pub(crate) fn in_iowait(task: *const u8) -> bool {
+    let mask = at!(task_in_iowait_mask);
+    field_or::<u8>(task, at!(task_in_iowait), 0) & mask as u8 != 0
+}
+
+/// Is this a 32-bit system call on a 64-bit kernel? Its numbers mean other calls.
+#[inline(always)]
+pub(crate) fn is_compat(task: *const u8) -> bool {
+    const TS_COMPAT: u32 = 0x0002;
+    field_or::<u32>(task, at!(task_status), 0) & TS_COMPAT != 0
+}
+
+/// The first bytes of a `struct file` or `struct inode`, in which the loader has
+/// made sure that the wanted fields lie. Kept in the thread's state: the stack of a
+/// program (512 bytes) is too small for it.
+#[repr(C, align(8))]
+pub(crate) struct Span([u8; SPAN]);
+
+impl Span {
+    /// Copies the span at `address`; `false` if there is nothing to copy.
+    #[inline(always)]
+    pub(crate) fn fill(&mut self, address: u64) -> bool {
+        // SAFETY: the destination is this span; the helper checks the source.
+        let result = unsafe {
+            bpf_probe_read_kernel(self.0.as_mut_ptr().cast(), SPAN as u32, address as *const _)
+        };
+        address != 0 && result == 0
+    }
+
+    #[inline(always)]
+    pub(crate) fn get<T: Copy>(&self, offset: u32) -> T {
+        // SAFETY: the loader refuses to load unless every such offset, with its
+        // field, ends within the span; the verifier checks it once more.
+        unsafe { core::ptr::read_volatile(self.0.as_ptr().add(offset as usize).cast::<T>()) }
+    }
+}
+
+/// Address of the open file behind a descriptor of the current task; 0 if none.
+#[inline(always)]
+pub(crate) fn file_of(task: *const u8, fd: u32) -> u64 {
+    let files: *const u8 = field(task, at!(task_files));
+    let table: *const u8 = field(files, at!(files_fdt));
+    let max: u32 = field(table, at!(fdt_max_fds));
+    if fd >= max {
+        return 0;
+    }
+    let slots: u64 = field(table, at!(fdt_fd));
+    copy(slots + u64::from(fd) * 8).unwrap_or(0)
+}
+
+/// The number of pages in a folio.
+#[inline(always)]
+pub(crate) fn folio_pages(folio: *const u8) -> u64 {
+    let head = field::<u64>(folio, at!(folio_flags)) >> at!(folio_head_bit) & 1;
+    if head == 0 {
+        return 1;
+    }
+    1 << (field::<u8>(folio, at!(folio_order)) & 31)
+}
+
+/// `S_IFMT` part of a mode.
+pub(crate) const FORMAT: u16 = 0o170_000;
+pub(crate) const REGULAR: u16 = 0o100_000;
+pub(crate) const BLOCK_DEVICE: u16 = 0o060_000;
+
+/// Whose pages a bio fills, told by its first page.
+pub(crate) struct Origin {
+    /// The mapping that has the page; 0: anonymous memory (`O_DIRECT`).
+    pub mapping: u64,
+    /// Index of the page in it.
+    pub index: u64,
+}
+
+impl Origin {
+    /// The words looked at here carry marks in their low bits, which the verifier does
+    /// not allow to be tested in a pointer: so they are copied, as numbers.
+    #[inline(always)]
+    pub(crate) fn of(bio: *const u8) -> Self {
+        let vec: *const u8 = field(bio, at!(bio_io_vec));
+        let page: *const u8 = field(vec, at!(bvec_page));
+        let page = page as u64;
+        // A tail page has something else where the mapping is; its head has it.
+        let head = word(page, at!(page_compound_head));
+        let page = if head & 1 != 0 { head & !1 } else { page };
+        let mapping = word(page, at!(page_mapping));
+        // Anonymous memory has bits set that no address_space has.
+        let mapping = if mapping & 3 == 0 { mapping } else { 0 };
+        Self { mapping, index: word(page, at!(folio_index)) }
+    }
+
+    /// Is it a block device's own mapping? That is where file systems keep the blocks
+    /// that describe files.
+    #[inline(always)]
+    pub(crate) fn is_block_device(&self) -> bool {
+        if self.mapping == 0 {
+            return false;
+        }
+        let host = word(self.mapping, at!(mapping_host));
+        let mode: u16 = copy(host + u64::from(at!(inode_mode))).unwrap_or(0);
+        mode & FORMAT == BLOCK_DEVICE
+    }
+}
+
+#[inline(always)]
+fn word(base: u64, offset: u32) -> u64 {
+    copy(base + u64::from(offset)).unwrap_or(0)
+}
+
+/// Session constants by name: `fixed!(self_pid)`.
+macro_rules! fixed {
+    ($field:ident) => {
+        $crate::maps::constant!(FIXED.$field)
+    };
+}
+pub(crate) use fixed;

@@ -1,0 +1,191 @@
+//! Everything that is shared with the collector or between probes.
+
+use aya_ebpf::{
+    bindings::{BPF_F_NO_PREALLOC, BPF_LOCAL_STORAGE_GET_F_CREATE, bpf_map_type},
+    btf_maps::{HashMap, RingBuf, StackTrace},
+    helpers::{bpf_get_current_task_btf, generated::bpf_task_storage_get},
+    macros::{btf_map, map},
+    maps::{Array, PerCpuArray},
+};
+use profiler_common::{
+    control::{ABSENT, Control, Fixed, Offsets},
+    counter::Counters,
+    fact::RequestFacts,
+    histogram::{BUCKETS, CLASSES, Settled},
+};
+
+use crate::thread::Thread;
+
+/// Field offsets of the running kernel; set and frozen by the loader.
+#[unsafe(no_mangle)]
+pub(crate) static OFFSETS: Offsets = {
+    // SAFETY: `Offsets` is nothing but `u32`s, for which any bits are a value.
+    unsafe { core::mem::transmute([ABSENT; size_of::<Offsets>() / 4]) }
+};
+
+/// What is fixed for the session; set and frozen by the loader.
+#[unsafe(no_mangle)]
+pub(crate) static FIXED: Fixed = Fixed {
+    self_pid: 0,
+    syscalls: [0; 5],
+    hooks: 0,
+    o_direct: 0,
+};
+
+/// Reads a constant of the session; the verifier knows its value.
+macro_rules! constant {
+    ($from:ident . $field:ident) => {{
+        // SAFETY: a live static; volatile because the loader changes what the
+        // compiler sees.
+        unsafe { core::ptr::read_volatile(&raw const $crate::maps::$from.$field) }
+    }};
+}
+pub(crate) use constant;
+
+/// Facts on their way to the collector. The size is set by the loader.
+#[btf_map]
+pub(crate) static RING: RingBuf<u8, { 16 << 20 }> = RingBuf::new();
+
+/// State of the watched threads. Freed by the kernel with its thread, so a reused
+/// thread id never meets an old state.
+#[btf_map]
+static THREADS: TaskStorage<Thread> = TaskStorage::new();
+
+/// Requests between submission and the end of their accounting, by address. An
+/// address belongs to one tag of one queue, so there are at most as many live
+/// entries as the devices have tags; one that was left behind is overwritten when
+/// its tag is used again.
+#[btf_map]
+pub(crate) static REQUESTS: HashMap<u64, Submission, 16384, { BPF_F_NO_PREALLOC as usize }> =
+    HashMap::new();
+
+/// Kernel stacks by id.
+#[btf_map]
+pub(crate) static STACKS: StackTrace<16384, 0, 48> = StackTrace::new();
+
+/// What is being completed on each CPU.
+#[map]
+pub(crate) static COMPLETING: PerCpuArray<Completing> = PerCpuArray::with_max_entries(1, 0);
+
+#[map]
+pub(crate) static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(1, 0);
+
+/// Quiet calls: one number a class and bucket.
+#[map]
+pub(crate) static HISTOGRAM: PerCpuArray<u64> =
+    PerCpuArray::with_max_entries((CLASSES * BUCKETS) as u32, 0);
+
+/// Quiet calls: sums a class.
+#[map]
+pub(crate) static SETTLED: PerCpuArray<Settled> = PerCpuArray::with_max_entries(CLASSES as u32, 0);
+
+#[map]
+static CONTROL: Array<Control> = Array::with_max_entries(1, 0);
+
+/// What the collector asked for.
+#[inline(always)]
+pub(crate) fn control() -> Control {
+    CONTROL.get(0).copied().unwrap_or_default()
+}
+
+/// A request as its submitter left it.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Submission {
+    pub submitted_ns: u64,
+    pub issued_ns: u64,
+    pub call_ns: u64,
+    pub tid: u32,
+    pub pid: u32,
+    pub flags: u32,
+    pub unused: u32,
+    pub comm: [u8; 16],
+}
+
+/// Completions in progress on one CPU, innermost last. An interrupt that completes
+/// a request can come in the middle of another completion.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Completing {
+    pub depth: u32,
+    pub unused: u32,
+    pub slots: [Completion; Completing::DEPTH],
+}
+
+impl Completing {
+    pub(crate) const DEPTH: usize = 4;
+}
+
+/// One of them.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Completion {
+    pub request: u64,
+    /// Task that was current: a wake-up by another task is not part of this.
+    pub tid: u32,
+    pub unused: u32,
+    pub facts: RequestFacts,
+}
+
+/// A map that keeps one `T` with each task. aya has no type for it: this is the
+/// definition that the loader reads from BTF, like those in `aya_ebpf::btf_maps`.
+#[repr(C)]
+struct TaskStorage<T> {
+    r#type: *const [i32; bpf_map_type::BPF_MAP_TYPE_TASK_STORAGE as usize],
+    key: *const i32,
+    value: *const T,
+    max_entries: *const [i32; 0],
+    map_flags: *const [i32; BPF_F_NO_PREALLOC as usize],
+}
+
+// SAFETY: the pointers are never followed; the kernel serialises what they describe.
+unsafe impl<T> Sync for TaskStorage<T> {}
+
+impl<T> TaskStorage<T> {
+    const fn new() -> Self {
+        Self {
+            r#type: core::ptr::null(),
+            key: core::ptr::null(),
+            value: core::ptr::null(),
+            max_entries: core::ptr::null(),
+            map_flags: core::ptr::null(),
+        }
+    }
+
+    #[inline(always)]
+    fn get(&'static self, task: *const u8, flags: u64) -> Option<&'static mut T> {
+        // SAFETY: `task` is a task that the verifier trusts (a tracepoint argument
+        // or the current task), the map stands in BTF, a null value means zeroes.
+        // The state belongs to one task; probes that meet in it (its own, and a
+        // wake-up on another CPU) write different fields.
+        unsafe {
+            bpf_task_storage_get(
+                (&raw const *self).cast_mut().cast(),
+                task.cast_mut().cast(),
+                core::ptr::null_mut(),
+                flags,
+            )
+            .cast::<T>()
+            .as_mut()
+        }
+    }
+}
+
+/// The current task, as the verifier trusts it.
+#[inline(always)]
+pub(crate) fn current_task() -> *const u8 {
+    // SAFETY: has no preconditions.
+    unsafe { bpf_get_current_task_btf() }.cast_const().cast()
+}
+
+/// State of a thread, if it is watched.
+#[inline(always)]
+pub(crate) fn thread(task: *const u8) -> Option<&'static mut Thread> {
+    THREADS.get(task, 0)
+}
+
+/// State of a thread that is watched from now on.
+#[inline(always)]
+pub(crate) fn new_thread(task: *const u8) -> Option<&'static mut Thread> {
+    THREADS.get(task, BPF_LOCAL_STORAGE_GET_F_CREATE.into())
+}

@@ -1,0 +1,303 @@
+//! Requests: who submitted them, when they were issued, what their completion wakes.
+//!
+//! Hooks: `block_bio_queue`, `block_rq_issue`, `block_rq_complete` (every kernel),
+//! `block_io_start`, `block_io_done` (since 6.5), `softirq_exit`, `irq_handler_exit`
+//! (where `block_io_done` is missing). Fact: `Request`; and the request that a `Wait`
+//! carries. Completion, wake-up and end of accounting run in one go on one CPU, so the
+//! request that is being completed where a reader is woken is the one it waited for.
+//!
+//! Without `block_io_start` the submitter is only known where the thread that submits
+//! also issues.
+
+use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
+use profiler_common::{
+    control::{ABSENT, FIXED_BLOCK_IO},
+    fact::{
+        REQUEST_BY_WORKER, REQUEST_METADATA, REQUEST_READAHEAD, REQUEST_THROTTLED, REQUEST_WRITE,
+        RequestFacts,
+    },
+};
+
+use crate::{
+    emit::{self, count},
+    kernel::{self, Origin, at, field, field_or, fixed},
+    maps::{COMPLETING, Completing, REQUESTS, Submission, current_task, thread},
+    thread::Open,
+};
+
+/// `REQ_*` of the kernel's `linux/blk_types.h`.
+const OP_MASK: u32 = 0xff;
+const OP_READ: u32 = 0;
+/// Operations from here on are the driver's own, not the block layer's.
+const OP_DRIVER: u32 = 34;
+
+/// What a bio, or the first bio of a request, is for, as `REQUEST_*` bits.
+///
+/// File systems flag everything that goes through the readahead code as read ahead,
+/// the page that was asked for too. So, of an open call, what begins with a page that
+/// the call asked for is data, whatever its flag.
+#[inline(always)]
+fn marks(opf: u32, bio: *const u8, open: Option<&Open>) -> u32 {
+    let mut flags = 0;
+    if opf & OP_MASK != OP_READ {
+        flags |= REQUEST_WRITE;
+    }
+    if bio.is_null() {
+        return flags;
+    }
+    if u32::from(field::<u16>(bio, at!(bio_flags))) & at!(bio_throttled_mask) != 0 {
+        flags |= REQUEST_THROTTLED;
+    }
+    if opf & at!(req_meta) != 0 {
+        return flags | REQUEST_METADATA;
+    }
+    let origin = Origin::of(bio);
+    if opf & at!(req_rahead) != 0 {
+        let asked = match open {
+            Some(open) => {
+                origin.mapping == open.mapping
+                    && origin.index <= open.last_page
+                    && origin.index + (u64::from(field::<u32>(bio, at!(bio_size))) >> 12)
+                        > open.first_page
+            }
+            None => false,
+        };
+        if !asked {
+            flags |= REQUEST_READAHEAD;
+        }
+    } else if origin.is_block_device() {
+        flags |= REQUEST_METADATA;
+    }
+    flags
+}
+
+/// Index in the tables by kind: data, metadata, readahead.
+#[inline(always)]
+fn kind(flags: u32) -> usize {
+    if flags & REQUEST_METADATA != 0 {
+        1
+    } else if flags & REQUEST_READAHEAD != 0 {
+        2
+    } else {
+        0
+    }
+}
+
+#[btf_tracepoint(function = "block_bio_queue")]
+fn block_bio_queue(ctx: BtfTracePointContext) -> i32 {
+    let Some(thread) = thread(current_task()) else {
+        return 0;
+    };
+    if !thread.in_call() {
+        return 0;
+    }
+    let bio: *const u8 = ctx.arg(0);
+    let flags = marks(field(bio, at!(bio_opf)), bio, Some(&thread.open));
+    if flags & REQUEST_WRITE != 0 {
+        return 0;
+    }
+    let bytes: u32 = field(bio, at!(bio_size));
+    let open = &mut thread.open;
+    open.loud = 1;
+    match kind(flags) {
+        0 => {
+            open.bios[0] += 1;
+            open.bio_bytes[0] += u64::from(bytes);
+        }
+        1 => {
+            open.bios[1] += 1;
+            open.bio_bytes[1] += u64::from(bytes);
+        }
+        _ => {
+            open.bios[2] += 1;
+            open.bio_bytes[2] += u64::from(bytes);
+        }
+    }
+    0
+}
+
+#[btf_tracepoint(function = "block_io_start")]
+fn block_io_start(ctx: BtfTracePointContext) -> i32 {
+    let rq: *const u8 = ctx.arg(0);
+    let opf: u32 = field(rq, at!(request_cmd_flags));
+    if opf & OP_MASK < OP_DRIVER {
+        note(rq, opf, emit::now(), 0);
+    }
+    0
+}
+
+#[btf_tracepoint(function = "block_rq_issue")]
+fn block_rq_issue(ctx: BtfTracePointContext) -> i32 {
+    let rq: *const u8 = ctx.arg(0);
+    let opf: u32 = field(rq, at!(request_cmd_flags));
+    if opf & OP_MASK >= OP_DRIVER {
+        return 0;
+    }
+    let now = emit::now();
+    if fixed!(hooks) & FIXED_BLOCK_IO != 0 {
+        if let Some(submission) = REQUESTS.get_ptr_mut(rq as u64) {
+            // SAFETY: a live entry; only its issuer writes this field.
+            unsafe { (*submission).issued_ns = now };
+        }
+        return 0;
+    }
+    let started: u64 = field_or(rq, at!(request_start_ns), 0);
+    note(rq, opf, if started == 0 { now } else { started }, now);
+    0
+}
+
+/// Notes who submitted a request, and when.
+#[inline(always)]
+fn note(rq: *const u8, opf: u32, submitted_ns: u64, issued_ns: u64) {
+    let task = current_task();
+    let bio: *const u8 = field(rq, at!(request_bio));
+    let open = match thread(task) {
+        Some(thread) if thread.in_call() => Some(&thread.open),
+        _ => None,
+    };
+    let mut flags = marks(opf, bio, open);
+    if kernel::is_kernel_thread(task) {
+        flags |= REQUEST_BY_WORKER;
+    }
+    let call_ns = match open {
+        Some(open) => open.call_ns,
+        None => 0,
+    };
+    let submission = Submission {
+        submitted_ns,
+        issued_ns,
+        call_ns,
+        tid: kernel::tid(task),
+        pid: kernel::pid(task),
+        flags,
+        unused: 0,
+        comm: kernel::comm(task),
+    };
+    if REQUESTS.insert(rq as u64, submission, 0).is_err() {
+        count(|c| &mut c.no_owner, 1);
+    }
+}
+
+#[btf_tracepoint(function = "block_rq_complete")]
+fn block_rq_complete(ctx: BtfTracePointContext) -> i32 {
+    let rq: *const u8 = ctx.arg(0);
+    let opf: u32 = field(rq, at!(request_cmd_flags));
+    if opf & OP_MASK >= OP_DRIVER {
+        return 0;
+    }
+    // Without accounting no end is told, and the slot would stay (iostats off).
+    let accounted = at!(request_accounted_mask);
+    if accounted != ABSENT
+        && fixed!(hooks) & FIXED_BLOCK_IO != 0
+        && field::<u32>(rq, at!(request_rq_flags)) & accounted == 0
+    {
+        return 0;
+    }
+    let Some(completing) = COMPLETING.get_ptr_mut(0) else {
+        return 0;
+    };
+    // SAFETY: this CPU's slot; nested interrupts leave the depth as they found it.
+    let completing = unsafe { &mut *completing };
+    let depth = completing.depth;
+    let Some(slot) = completing.slots.get_mut(depth as usize) else {
+        count(|c| &mut c.no_completion, 1);
+        // What is in the way can only be stale: begin anew.
+        completing.depth = 0;
+        return 0;
+    };
+    slot.request = rq as u64;
+    slot.tid = kernel::tid(current_task());
+    let bytes: u32 = ctx.arg(2);
+    let part: *const u8 = field(rq, at!(request_part));
+    let facts = &mut slot.facts;
+    *facts = RequestFacts {
+        completed_ns: emit::now(),
+        sector: field(rq, at!(request_sector)),
+        bytes,
+        dev: field(part, at!(bdev_dev)),
+        ..emit::NO_REQUEST
+    };
+    if let Some(submission) = REQUESTS.get_ptr_mut(rq as u64) {
+        // SAFETY: a live entry, left alone by its submitter since.
+        let submission = unsafe { &*submission };
+        facts.submitted_ns = submission.submitted_ns;
+        facts.issued_ns = submission.issued_ns;
+        facts.owner_call_ns = submission.call_ns;
+        facts.owner_tid = submission.tid;
+        facts.owner_pid = submission.pid;
+        facts.flags = submission.flags;
+        facts.owner_comm = submission.comm;
+    }
+    completing.depth = depth + 1;
+    if facts.owner_call_ns != 0 && facts.flags & REQUEST_WRITE == 0 {
+        emit::request(facts);
+        let bytes = u64::from(bytes);
+        match kind(facts.flags) {
+            0 => {
+                count(|c| &mut c.requests[0], 1);
+                count(|c| &mut c.request_bytes[0], bytes);
+            }
+            1 => {
+                count(|c| &mut c.requests[1], 1);
+                count(|c| &mut c.request_bytes[1], bytes);
+            }
+            _ => {
+                count(|c| &mut c.requests[2], 1);
+                count(|c| &mut c.request_bytes[2], bytes);
+            }
+        }
+    }
+    0
+}
+
+#[btf_tracepoint(function = "block_io_done")]
+fn block_io_done(ctx: BtfTracePointContext) -> i32 {
+    let rq: u64 = ctx.arg(0);
+    let _ = REQUESTS.remove(rq);
+    let Some(completing) = COMPLETING.get_ptr_mut(0) else {
+        return 0;
+    };
+    // SAFETY: as in `block_rq_complete`.
+    let completing = unsafe { &mut *completing };
+    for depth in 0..Completing::DEPTH {
+        if depth as u32 >= completing.depth {
+            break;
+        }
+        if completing.slots.get(depth).is_some_and(|slot| slot.request == rq) {
+            completing.depth = depth as u32;
+            break;
+        }
+    }
+    0
+}
+
+/// Where `block_io_done` is missing: the interrupt's end is the completion's end.
+#[btf_tracepoint(function = "softirq_exit")]
+fn softirq_exit(_ctx: BtfTracePointContext) -> i32 {
+    forget()
+}
+
+#[btf_tracepoint(function = "irq_handler_exit")]
+fn irq_handler_exit(_ctx: BtfTracePointContext) -> i32 {
+    forget()
+}
+
+#[inline(always)]
+fn forget() -> i32 {
+    if let Some(completing) = COMPLETING.get_ptr_mut(0) {
+        // SAFETY: as in `block_rq_complete`.
+        unsafe { (*completing).depth = 0 };
+    }
+    0
+}
+
+/// The request that is being completed on this CPU by what is current here.
+#[inline(always)]
+pub(super) fn completing(tid: u32) -> Option<&'static RequestFacts> {
+    let completing = COMPLETING.get_ptr(0)?;
+    // SAFETY: as in `block_rq_complete`.
+    let completing = unsafe { &*completing };
+    let innermost = (completing.depth as usize).wrapping_sub(1);
+    let slot = completing.slots.get(innermost)?;
+    (slot.tid == tid).then_some(&slot.facts)
+}

@@ -1,0 +1,47 @@
+//! Pages that enter the page cache.
+//!
+//! Hook: `mm_filemap_add_to_page_cache` (every kernel), once a folio. Summed in the
+//! open call. Without it, misses cannot be told from waits for somebody else's pages.
+
+use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
+
+use crate::{
+    kernel::{self, at},
+    maps::{current_task, thread},
+};
+
+#[btf_tracepoint(function = "mm_filemap_add_to_page_cache")]
+fn mm_filemap_add_to_page_cache(ctx: BtfTracePointContext) -> i32 {
+    let Some(thread) = thread(current_task()) else {
+        return 0;
+    };
+    if !thread.in_call() {
+        return 0;
+    }
+    let open = &mut thread.open;
+    let folio: *const u8 = ctx.arg(0);
+    let mapping: u64 = kernel::field(folio, at!(folio_mapping));
+    let pages = kernel::folio_pages(folio);
+    open.loud = 1;
+    if mapping != open.mapping {
+        open.filled_other += pages as u32;
+        return 0;
+    }
+    open.filled += pages as u32;
+    let first: u64 = kernel::field(folio, at!(folio_index));
+    let last = first + pages - 1;
+    let from = if first > open.first_page {
+        first
+    } else {
+        open.first_page
+    };
+    let to = if last < open.last_page {
+        last
+    } else {
+        open.last_page
+    };
+    if from <= to {
+        open.filled_asked += (to - from + 1) as u32;
+    }
+    0
+}

@@ -1,0 +1,11 @@
+//! One file a family of hooks.
+
+mod block;
+mod cache;
+mod fault;
+mod lock;
+mod read;
+mod readahead;
+mod reclaim;
+mod sched;
+mod task;

@@ -1,0 +1,150 @@
+//! The read family, from entry to exit.
+//!
+//! Hooks: `sys_enter`, `sys_exit` (raw, with BTF; every kernel). Facts: `Ended`; quiet
+//! calls settle in the histogram. Without them there are no calls.
+
+use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
+use profiler_common::{
+    control::CONTROL_EVERY_CALL,
+    fact::{CALL_PREAD, CALL_PREADV, CALL_PREADV2, CALL_READ, CALL_READV, ENDED_QUIET},
+};
+
+use crate::{
+    emit,
+    kernel::{self, at, fixed},
+    maps::{control, current_task, thread},
+    settle::settle,
+    target,
+    thread::Thread,
+};
+
+#[btf_tracepoint(function = "sys_enter")]
+fn sys_enter(ctx: BtfTracePointContext) -> i32 {
+    let number: u64 = ctx.arg(1);
+    let Some(call) = call(number) else { return 0 };
+    let task = current_task();
+    let Some(thread) = target::ours(task) else {
+        return 0;
+    };
+    if kernel::is_compat(task) {
+        return 0;
+    }
+    if thread.in_fault() {
+        emit::close_fault(task, thread, 0);
+    }
+    let regs: *const u8 = ctx.arg(0);
+    describe(thread, task, regs, call);
+    thread.open.call = call;
+    thread.open.call_ns = emit::now();
+    0
+}
+
+#[btf_tracepoint(function = "sys_exit")]
+fn sys_exit(ctx: BtfTracePointContext) -> i32 {
+    let task = current_task();
+    let Some(thread) = thread(task) else { return 0 };
+    // A fault inside another system call ends by its own rule.
+    if !thread.in_call() || thread.in_fault() {
+        return 0;
+    }
+    let now = emit::now();
+    let returned: i64 = ctx.arg(1);
+    let ns = now - thread.open.call_ns;
+    let control = control();
+    if thread.open.loud != 0 || ns >= control.threshold_ns {
+        emit::ended(task, thread, now, returned, 0);
+    } else if control.flags & CONTROL_EVERY_CALL != 0 {
+        emit::ended(task, thread, now, returned, ENDED_QUIET);
+    } else {
+        settle(&thread.open, returned, ns);
+    }
+    thread.close();
+    0
+}
+
+/// Which call of the family this number is.
+#[inline(always)]
+fn call(number: u64) -> Option<u32> {
+    let numbers = fixed!(syscalls);
+    let number = number as u32;
+    if number == numbers[0] {
+        Some(CALL_READ)
+    } else if number == numbers[1] {
+        Some(CALL_PREAD)
+    } else if number == numbers[2] {
+        Some(CALL_READV)
+    } else if number == numbers[3] {
+        Some(CALL_PREADV)
+    } else if number == numbers[4] {
+        Some(CALL_PREADV2)
+    } else {
+        None
+    }
+}
+
+/// Notes what is asked for, and of which file.
+#[inline(always)]
+fn describe(thread: &mut Thread, task: *const u8, regs: *const u8, call: u32) {
+    let Thread { open, span, .. } = thread;
+    let fd: u64 = kernel::field(regs, at!(regs_arg0));
+    open.fd = fd as i32;
+    open.requested = if call == CALL_READ || call == CALL_PREAD {
+        kernel::field(regs, at!(regs_arg2))
+    } else {
+        vector_length(
+            kernel::field(regs, at!(regs_arg1)),
+            kernel::field(regs, at!(regs_arg2)),
+        )
+    };
+    open.mode = 0;
+    open.sb = 0;
+    open.dentry = 0;
+    open.inode = 0;
+    open.mapping = 0;
+    open.file_flags = 0;
+    open.file_size = 0;
+    open.offset = -1;
+    if !span.fill(kernel::file_of(task, fd as u32)) {
+        return;
+    }
+    open.file_flags = span.get(at!(file_flags));
+    open.mapping = span.get(at!(file_mapping));
+    open.dentry = span.get(at!(file_dentry));
+    open.offset = if call == CALL_READ || call == CALL_READV {
+        span.get(at!(file_pos))
+    } else {
+        kernel::field(regs, at!(regs_arg3))
+    };
+    // preadv2 with offset -1 reads at the file's position.
+    if call == CALL_PREADV2 && open.offset == -1 {
+        open.offset = span.get(at!(file_pos));
+    }
+    open.first_page = open.offset as u64 >> 12;
+    open.last_page = (open.offset as u64).wrapping_add(open.requested.wrapping_sub(1)) >> 12;
+    if !span.fill(span.get(at!(file_inode))) {
+        return;
+    }
+    open.mode = span.get(at!(inode_mode));
+    open.sb = span.get(at!(inode_sb));
+    open.inode = span.get(at!(inode_ino));
+    open.file_size = span.get(at!(inode_size));
+}
+
+/// Bytes that a vector of buffers asks for; of long vectors the first 16 buffers.
+#[inline(always)]
+fn vector_length(vector: u64, buffers: u64) -> u64 {
+    let mut bytes = 0u64;
+    for i in 0..16u64 {
+        if i >= buffers {
+            break;
+        }
+        bytes = bytes.wrapping_add(kernel::copy_user(vector + i * 16 + 8).unwrap_or(0));
+    }
+    bytes
+}
+
+const _: () = {
+    // `FIXED.syscalls` is indexed by constant less one.
+    assert!(CALL_READ == 1 && CALL_PREAD == 2 && CALL_READV == 3);
+    assert!(CALL_PREADV == 4 && CALL_PREADV2 == 5);
+};

@@ -1,0 +1,117 @@
+//! Off the CPU and back.
+//!
+//! Hooks: `sched_switch`, `sched_waking` (every kernel). Fact: `Wait`, told at the
+//! switch-in. Without them nothing is known of blocking: both are required.
+
+use aya_ebpf::{EbpfContext as _, macros::btf_tracepoint, programs::BtfTracePointContext};
+use profiler_common::fact::{WAIT_IN_RECLAIM, WAIT_IOWAIT, WAIT_PREEMPTED};
+
+use super::{block, fault};
+use crate::{
+    emit::{self, count},
+    kernel,
+    maps::{STACKS, current_task, thread},
+    thread::Thread,
+};
+
+#[btf_tracepoint(function = "sched_switch")]
+fn sched_switch(ctx: BtfTracePointContext) -> i32 {
+    let prev: *const u8 = ctx.arg(1);
+    if let Some(thread) = thread(prev)
+        && thread.in_call()
+    {
+        out(&ctx, prev, thread);
+    }
+    let next: *const u8 = ctx.arg(2);
+    if let Some(thread) = thread(next)
+        && thread.sleep.out_ns != 0
+    {
+        back(thread);
+    }
+    0
+}
+
+#[inline(always)]
+fn out(ctx: &BtfTracePointContext, task: *const u8, thread: &mut Thread) {
+    if thread.in_fault() && !fault::goes_on(task, thread) {
+        emit::close_fault(task, thread, 0);
+        return;
+    }
+    let preempt: u64 = ctx.arg(0);
+    let state: u32 = ctx.arg(3);
+    let preempted = preempt as u8 != 0 || state == 0;
+    let mut flags = 0;
+    if preempted {
+        flags |= WAIT_PREEMPTED;
+    }
+    if thread.reclaim_ns != 0 {
+        flags |= WAIT_IN_RECLAIM;
+    }
+    if kernel::in_iowait(task) {
+        flags |= WAIT_IOWAIT;
+    }
+    let sleep = &mut thread.sleep;
+    sleep.state = state;
+    sleep.flags = flags;
+    sleep.lock = thread.lock.address;
+    sleep.lock_ns = thread.lock.since_ns;
+    sleep.lock_flags = thread.lock.flags;
+    sleep.stack = if preempted { -1 } else { stack(ctx) };
+    sleep.out_ns = emit::now();
+}
+
+#[inline(always)]
+fn back(thread: &mut Thread) {
+    let now = emit::now();
+    if thread.in_call() {
+        emit::wait(thread, now);
+        thread.open.last_ns = now;
+    }
+    thread.sleep.out_ns = 0;
+    thread.sleep.woken_ns = 0;
+}
+
+#[btf_tracepoint(function = "sched_waking")]
+fn sched_waking(ctx: BtfTracePointContext) -> i32 {
+    let task: *const u8 = ctx.arg(0);
+    let Some(thread) = thread(task) else { return 0 };
+    if !thread.in_call() {
+        return 0;
+    }
+    let waker = current_task();
+    let sleep = &mut thread.sleep;
+    sleep.waker_tid = kernel::tid(waker);
+    sleep.waker_pid = kernel::pid(waker);
+    sleep.waker_comm = kernel::comm(waker);
+    match block::completing(sleep.waker_tid) {
+        Some(request) => {
+            sleep.request = *request;
+            sleep.waker_stack = -1;
+        }
+        None => {
+            sleep.request = emit::NO_REQUEST;
+            sleep.waker_stack = stack(&ctx);
+        }
+    }
+    sleep.woken_ns = emit::now();
+    0
+}
+
+/// Stores the kernel stack; negative where that is not possible.
+///
+/// Two stacks can fall into one slot of the map. Without its innermost frame, which is
+/// this program's own, a stack has another slot: so it gets three tries.
+#[inline(always)]
+fn stack(ctx: &BtfTracePointContext) -> i32 {
+    use aya_ebpf::helpers::generated::bpf_get_stackid;
+    for skip in 0..3 {
+        // SAFETY: the context is this program's, the map a stack map.
+        let id =
+            unsafe { bpf_get_stackid(ctx.as_ptr(), (&raw const STACKS).cast_mut().cast(), skip) };
+        if id >= 0 {
+            return id as i32;
+        }
+    }
+    count(|c| &mut c.no_stack, 1);
+    -1
+}

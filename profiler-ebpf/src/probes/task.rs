@@ -1,0 +1,61 @@
+//! Threads and processes that come and go.
+//!
+//! Hooks: `sched_process_fork`, `sched_process_exec`, `sched_process_exit` (every
+//! kernel). Without fork, what the target forks is not watched; without exec, a
+//! command cannot be watched from its first instruction; without exit, a call that
+//! its thread did not survive is not told.
+
+use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
+use aya_log_ebpf::debug;
+use profiler_common::{control::CONTROL_FROM_EXEC, fact::ENDED_BY_EXIT};
+
+use crate::{
+    emit, kernel,
+    maps::{control, thread},
+    target,
+};
+
+#[btf_tracepoint(function = "sched_process_fork")]
+fn sched_process_fork(ctx: BtfTracePointContext) -> i32 {
+    let parent: *const u8 = ctx.arg(0);
+    if target::ours(parent).is_some() {
+        let child: *const u8 = ctx.arg(1);
+        let _ = target::watch(child);
+        debug!(
+            &ctx,
+            "watching {}, started by {}",
+            kernel::tid(child),
+            kernel::tid(parent)
+        );
+    }
+    0
+}
+
+#[btf_tracepoint(function = "sched_process_exec")]
+fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
+    let task: *const u8 = ctx.arg(0);
+    if let Some(thread) = thread(task) {
+        // A thread that calls exec takes over its process's id.
+        thread.tid = kernel::tid(task);
+        return 0;
+    }
+    let control = control();
+    if control.flags & CONTROL_FROM_EXEC != 0 && kernel::pid(task) == control.target {
+        let _ = target::watch(task);
+        debug!(&ctx, "watching {} from its exec", control.target);
+    }
+    0
+}
+
+#[btf_tracepoint(function = "sched_process_exit")]
+fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
+    let task: *const u8 = ctx.arg(0);
+    let Some(thread) = thread(task) else { return 0 };
+    if thread.in_fault() {
+        emit::close_fault(task, thread, 0);
+    } else if thread.in_call() {
+        emit::ended(task, thread, emit::now(), 0, ENDED_BY_EXIT);
+        thread.close();
+    }
+    0
+}

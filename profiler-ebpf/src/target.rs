@@ -1,0 +1,56 @@
+//! Is this thread ours?
+//!
+//! A thread is watched from the moment that it has a state. The target's threads get
+//! theirs when a probe first meets them; what a watched thread starts, thread or
+//! process, gets one at birth (see [`crate::probes::task`]).
+
+use profiler_common::control::CONTROL_FROM_EXEC;
+
+use crate::{
+    emit::count,
+    kernel::{self, fixed},
+    maps::{control, new_thread, thread},
+    thread::Thread,
+};
+
+/// The current thread's state, if it is ours.
+#[inline(always)]
+pub(crate) fn ours(task: *const u8) -> Option<&'static mut Thread> {
+    match thread(task) {
+        Some(state) => Some(state),
+        None => meet(task),
+    }
+}
+
+/// A thread without a state: is it one of the target's?
+#[inline(always)]
+fn meet(task: *const u8) -> Option<&'static mut Thread> {
+    let control = control();
+    if control.target == 0 || control.flags & CONTROL_FROM_EXEC != 0 {
+        return None;
+    }
+    if kernel::pid(task) != control.target {
+        return None;
+    }
+    watch(task)
+}
+
+/// Watches a thread from now on.
+#[inline(always)]
+pub(crate) fn watch(task: *const u8) -> Option<&'static mut Thread> {
+    let pid = kernel::pid(task);
+    if pid == fixed!(self_pid) {
+        return None;
+    }
+    match new_thread(task) {
+        Some(state) => {
+            state.tid = kernel::tid(task);
+            state.pid = pid;
+            Some(state)
+        }
+        None => {
+            count(|c| &mut c.no_state, 1);
+            None
+        }
+    }
+}

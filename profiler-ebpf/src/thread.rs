@@ -1,0 +1,128 @@
+//! The state of a watched thread and of its open call.
+
+use profiler_common::fact::{CALL_FAULT, RequestFacts};
+
+use crate::kernel::Span;
+
+/// One watched thread. Zeroed when it is new.
+#[repr(C)]
+pub(crate) struct Thread {
+    pub tid: u32,
+    pub pid: u32,
+    pub open: Open,
+    pub sleep: Sleep,
+    pub lock: Lock,
+    /// When direct reclaim began; 0: not in it.
+    pub reclaim_ns: u64,
+    /// Room to copy a file's and an inode's fields to.
+    pub span: Span,
+}
+
+/// The open call.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Open {
+    /// When it began; 0: there is none.
+    pub call_ns: u64,
+    /// The last moment at which a fault was known to be going on.
+    pub last_ns: u64,
+    /// Faults that the task had finished when this one began.
+    pub faults_done: u64,
+    /// `CALL_*`.
+    pub call: u32,
+    /// Something happened that is to be told.
+    pub loud: u32,
+    pub requested: u64,
+    pub offset: i64,
+    /// Pages that were asked for, first and last.
+    pub first_page: u64,
+    pub last_page: u64,
+    /// The file, by what will be needed of it. Addresses are only compared or
+    /// copied from with checks.
+    pub mapping: u64,
+    pub sb: u64,
+    pub dentry: u64,
+    pub inode: u64,
+    pub file_size: u64,
+    pub file_flags: u32,
+    pub fd: i32,
+    pub mode: u16,
+    pub unused: [u16; 3],
+    /// Sums, see `profiler_common::fact::Ended`.
+    pub bio_bytes: [u64; 3],
+    pub bios: [u32; 3],
+    pub facts: u32,
+    pub filled: u32,
+    pub filled_asked: u32,
+    pub filled_other: u32,
+    pub readahead_sync: u32,
+    pub readahead_async: u32,
+    pub unused2: u32,
+}
+
+/// A stay off the CPU that is not over, and its wake-up.
+///
+/// The wake-up is written by another CPU, perhaps a little before the switch-out
+/// has been told; `docs/blame.md` (Wake-ups) says why that is enough.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Sleep {
+    /// Switched out; 0: on the CPU.
+    pub out_ns: u64,
+    pub state: u32,
+    pub flags: u32,
+    pub lock: u64,
+    pub lock_ns: u64,
+    pub lock_flags: u32,
+    pub stack: i32,
+    pub woken_ns: u64,
+    pub waker_tid: u32,
+    pub waker_pid: u32,
+    pub waker_stack: i32,
+    pub unused: u32,
+    pub waker_comm: [u8; 16],
+    pub request: RequestFacts,
+}
+
+/// A lock that the thread is waiting for.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Lock {
+    pub address: u64,
+    pub since_ns: u64,
+    pub flags: u32,
+    pub unused: u32,
+}
+
+impl Thread {
+    /// Is a call open?
+    #[inline(always)]
+    pub(crate) fn in_call(&self) -> bool {
+        self.open.call_ns != 0
+    }
+
+    #[inline(always)]
+    pub(crate) fn in_fault(&self) -> bool {
+        self.in_call() && self.open.call == CALL_FAULT
+    }
+
+    /// Forgets the call. The sums are only touched when something was summed.
+    #[inline(always)]
+    pub(crate) fn close(&mut self) {
+        self.open.call_ns = 0;
+        if self.open.loud != 0 {
+            self.open.loud = 0;
+            self.open.bio_bytes = [0; 3];
+            self.open.bios = [0; 3];
+            self.open.facts = 0;
+            self.open.filled = 0;
+            self.open.filled_asked = 0;
+            self.open.filled_other = 0;
+            self.open.readahead_sync = 0;
+            self.open.readahead_async = 0;
+        }
+        self.sleep.woken_ns = 0;
+        self.lock.address = 0;
+        self.reclaim_ns = 0;
+    }
+}

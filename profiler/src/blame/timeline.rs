@@ -1,0 +1,117 @@
+//! From the beginning of a call to its end.
+
+use profiler_common::fact::{Reclaim, WAIT_IN_RECLAIM, WAIT_PREEMPTED, Wait};
+
+use super::{
+    Cause, Detail, Shares, Span, Stacks, Verdict, completion, lock, outcome, peer, request,
+    rule::{Piece, Rule, Sleep},
+    server, stall,
+};
+use crate::correlate::Call;
+
+/// Rules for what ended a sleep, by precedence: what is certain before what is likely.
+const RULES: [Rule; 7] = [
+    lock::held_by_another,
+    request::whose_completion_woke,
+    server::of_a_file_system,
+    peer::of_a_descriptor,
+    completion::handed_to_a_worker,
+    stall::before_the_device,
+    lock::of_a_folio,
+];
+
+/// Where a call's time went, and what the page cache did for it.
+pub fn blame(call: &Call, stacks: &dyn Stacks) -> Verdict {
+    let mut timeline = Timeline::new(call, stacks);
+    for wait in &call.waits {
+        timeline.on_cpu_until(wait.out_ns);
+        timeline.off_cpu(wait);
+    }
+    timeline.on_cpu_until(timeline.end);
+    let spans = timeline.spans;
+    let mut shares = Shares::default();
+    for span in &spans {
+        shares[span.cause] += span.ns;
+    }
+    Verdict { outcome: outcome::of(call, &spans), spans, shares }
+}
+
+/// The walk: everything before `now` has been explained.
+struct Timeline<'a> {
+    call: &'a Call,
+    stacks: &'a dyn Stacks,
+    begin: u64,
+    end: u64,
+    now: u64,
+    spans: Vec<Span>,
+}
+
+impl<'a> Timeline<'a> {
+    fn new(call: &'a Call, stacks: &'a dyn Stacks) -> Self {
+        let begin = call.ended.head.call_ns;
+        let end = begin + call.ns();
+        let spans = Vec::with_capacity(4 * call.waits.len() + 1);
+        Self { call, stacks, begin, end, now: begin, spans }
+    }
+
+    /// Explains everything up to `to`, as far as it lies in the call and is not
+    /// explained yet.
+    fn until(&mut self, to: u64, cause: Cause, detail: Detail, stack: Option<u32>) {
+        let to = to.clamp(self.now, self.end);
+        if to == self.now {
+            return;
+        }
+        self.spans.push(Span {
+            at_ns: self.now - self.begin,
+            ns: to - self.now,
+            cause,
+            detail,
+            stack,
+        });
+        self.now = to;
+    }
+
+    /// On the CPU: for the call, or in reclaim.
+    fn on_cpu_until(&mut self, to: u64) {
+        let call = self.call;
+        for Reclaim { head, begin_ns, .. } in &call.reclaims {
+            if head.at_ns > self.now && *begin_ns < to {
+                self.until((*begin_ns).min(to), Cause::Cpu, Detail::None, None);
+                self.until(head.at_ns.min(to), Cause::Reclaim, Detail::None, None);
+            }
+        }
+        self.until(to, Cause::Cpu, Detail::None, None);
+    }
+
+    fn off_cpu(&mut self, wait: &Wait) {
+        let back = wait.head.at_ns;
+        if wait.flags & WAIT_PREEMPTED != 0 {
+            return self.until(back, Cause::Preempted, Detail::None, None);
+        }
+        let woken = if wait.woken_ns == 0 { back } else { wait.woken_ns.min(back) };
+        let stack = u32::try_from(wait.stack).ok();
+        if wait.flags & WAIT_IN_RECLAIM != 0 {
+            self.until(woken, Cause::Reclaim, Detail::None, stack);
+        } else {
+            let sleep = Sleep {
+                call: self.call,
+                wait,
+                from: wait.out_ns,
+                to: woken,
+                stacks: self.stacks,
+            };
+            let pieces = RULES.iter().find_map(|rule| rule(&sleep)).unwrap_or_default();
+            self.asleep(pieces, woken, stack);
+        }
+        self.until(back, Cause::Runqueue, Detail::None, None);
+    }
+
+    fn asleep(&mut self, pieces: Vec<Piece>, woken: u64, stack: Option<u32>) {
+        let mut rest = (Cause::Unexplained, Detail::None);
+        for piece in pieces {
+            self.until(piece.to.min(woken), piece.cause, piece.detail.clone(), stack);
+            rest = (piece.cause, piece.detail);
+        }
+        self.until(woken, rest.0, rest.1, stack);
+    }
+}

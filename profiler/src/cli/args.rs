@@ -1,0 +1,208 @@
+//! What can be typed.
+
+use std::{ffi::OsString, path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::workload::Scenario;
+
+/// Why did this read() block? Says for every read where its nanoseconds went.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true, max_term_width = 100, after_help = "\
+Examples:
+  sudo profiler bench                          all scenarios, on a file of its own
+  sudo profiler run -- dd if=disk.img of=/dev/null bs=4k iflag=direct
+  sudo profiler attach --pid 4711 --duration 10s")]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Read a file cold, with readahead and with O_DIRECT, and say why reads block
+    #[command(after_help = "\
+Examples:
+  sudo profiler bench                               seven scenarios, about 20 s
+  sudo profiler bench /data/big.db --json out.json  an existing file, only ever read
+  sudo profiler bench --scenario cold-random,direct-random --threads 8
+  sudo profiler bench --json - | jq '.scenarios[].blame_ns'")]
+    Bench(BenchArgs),
+    /// Start a command and watch it to its end, with all that it starts
+    #[command(after_help = "\
+Examples:
+  sudo profiler run -- grep -r pattern /usr/share
+  sudo profiler run --json out.json -- make -j8
+The command runs as the user who called sudo; its exit code is passed on; the report
+goes to standard error.")]
+    Run(RunArgs),
+    /// Watch a running process, its threads and what it starts from now on
+    #[command(after_help = "\
+Examples:
+  sudo profiler attach --pid 4711                 until it ends, or ^C
+  sudo profiler attach --pid 4711 --duration 10s --json out.json")]
+    Attach(AttachArgs),
+    /// Show a report or replay a recording (no root)
+    #[command(after_help = "\
+Examples:
+  profiler report out.json
+  profiler report session.rec --format json")]
+    Report(ReportArgs),
+    /// Print the JSON Schema of the report (no root)
+    #[command(after_help = "Example:\n  profiler schema > report.schema.json")]
+    Schema,
+    /// Say what this machine offers the profiler, and what it lacks (no root)
+    #[command(after_help = "Example:\n  profiler doctor")]
+    Doctor,
+}
+
+/// What all watching commands take.
+#[derive(Debug, Args)]
+pub(super) struct WatchArgs {
+    /// Write the report as JSON to FILE; "-": to standard output, and nothing else there
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Keep the session's facts in FILE, for `profiler report FILE`
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+    /// Tell every call, also those that need not wait (else they are summed in the kernel)
+    #[arg(long)]
+    pub every_call: bool,
+    /// Tell a call that lasts this long even if it did not wait
+    #[arg(long, value_name = "TIME", default_value = "100us", value_parser = time)]
+    pub threshold: Duration,
+    /// How many of the slowest calls to show
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(0..=1000))]
+    pub slowest: u16,
+    /// Room for facts that are on their way: a power of two
+    #[arg(long, value_name = "SIZE", default_value = "16M", value_parser = ring_size)]
+    pub ring_size: u32,
+    /// Say on standard error what the probes do
+    #[arg(long)]
+    pub verbose: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BenchArgs {
+    /// File to read; it is only ever read. Its pages are dropped from the cache.
+    /// Without it: a file of its own, gone afterwards
+    pub path: Option<PathBuf>,
+    /// Which scenarios, in order: warm, cold-random, readahead, no-readahead,
+    /// direct-sequential, direct-random, mapped
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = scenario)]
+    pub scenario: Vec<&'static Scenario>,
+    /// Size of the own file
+    #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = size, conflicts_with = "path")]
+    pub size: u64,
+    /// Where the own file is made
+    #[arg(long, value_name = "DIR", default_value = ".", conflicts_with = "path")]
+    pub dir: PathBuf,
+    /// How much a read asks for
+    #[arg(long, value_name = "SIZE", default_value = "4K", value_parser = size)]
+    pub block_size: u64,
+    /// Threads that read
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub threads: u32,
+    /// Reads a scenario, over all threads [default: what each scenario needs]
+    #[arg(long, value_name = "N")]
+    pub reads: Option<u64>,
+    /// Drop the whole machine's cache before each cold scenario, not just the file's
+    #[arg(long)]
+    pub drop_caches: bool,
+    #[command(flatten)]
+    pub watch: WatchArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    pub watch: WatchArgs,
+    /// The command and its arguments
+    #[arg(required = true, last = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AttachArgs {
+    /// Process to watch
+    #[arg(long, value_name = "N", required = true, value_parser = clap::value_parser!(u32).range(1..))]
+    pub pid: u32,
+    /// How long to watch [default: until it ends, or ^C]
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub duration: Option<Duration>,
+    #[command(flatten)]
+    pub watch: WatchArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReportArgs {
+    /// A report (JSON) or a recording
+    pub file: PathBuf,
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// What a report can be shown as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    Text,
+    Json,
+}
+
+fn scenario(name: &str) -> Result<&'static Scenario, String> {
+    Scenario::by_name(name).map_err(|error| error.to_string())
+}
+
+fn size(text: &str) -> Result<u64, String> {
+    parse_size::Config::new()
+        .with_binary()
+        .parse_size(text)
+        .map_err(|error| format!("{error}; sizes are written like 4096, 4K, 256M"))
+}
+
+fn ring_size(text: &str) -> Result<u32, String> {
+    let bytes = size(text)?;
+    match u32::try_from(bytes) {
+        Ok(bytes) if bytes.is_power_of_two() && (4096..=1 << 30).contains(&bytes) => Ok(bytes),
+        _ => Err("it must be a power of two from 4K to 1G".into()),
+    }
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text)
+        .map_err(|error| format!("{error}; times are written like 100us, 5ms, 10s, 2m"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_are_binary() {
+        assert_eq!(size("4K"), Ok(4096));
+        assert_eq!(size("256M"), Ok(256 << 20));
+        assert!(size("many").is_err());
+        assert!(ring_size("3M").is_err());
+    }
+
+    #[test]
+    fn times_have_units() {
+        assert_eq!(time("100us"), Ok(Duration::from_micros(100)));
+        assert!(time("10").is_err());
+    }
+
+    #[test]
+    fn an_unknown_scenario_is_told_with_the_known_ones() {
+        let error = Cli::try_parse_from(["profiler", "bench", "--scenario", "frozen"])
+            .expect_err("no such scenario")
+            .to_string();
+        assert!(error.contains("frozen") && error.contains("cold-random"), "{error}");
+    }
+}

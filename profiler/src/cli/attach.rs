@@ -1,0 +1,74 @@
+//! `profiler attach --pid N`: a process that runs already.
+
+use std::{process::ExitCode, time::Instant};
+
+use anyhow::{Context as _, Result, bail};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use tokio::io::unix::AsyncFd;
+
+use super::{
+    args::AttachArgs,
+    interrupt::Interrupt,
+    output::{self, Json},
+    readings, watch,
+};
+use crate::{
+    collect::process,
+    report::{Readings, v1::Workload},
+    session::live::TICK,
+};
+
+/// Watches the process until it ends, time is up, or ^C.
+pub(super) fn main(args: &AttachArgs) -> Result<ExitCode> {
+    let json = Json::check(args.watch.json.as_deref())?;
+    watch::runtime()?.block_on(async {
+        let interrupt = Interrupt::listen()?;
+        let pid = args.pid;
+        if pid == std::process::id() {
+            bail!("process {pid} is this profiler: it does not watch itself");
+        }
+        let process = Pid::from_raw(pid as i32).context("no process has this id")?;
+        // From here on the id cannot come to mean another process unnoticed.
+        let pidfd = match pidfd_open(process, PidfdFlags::empty()) {
+            // SAFETY: the descriptor is the value's own, and stays open as long as it.
+            Ok(pidfd) => unsafe { AsyncFd::register(pidfd) }.context("cannot wait for the process")?,
+            Err(rustix::io::Errno::SRCH) => bail!("there is no process {pid}"),
+            Err(rustix::io::Errno::INVAL) => {
+                bail!("{pid} is a thread: give the id of its process")
+            }
+            Err(error) => return Err(error).with_context(|| format!("process {pid}")),
+        };
+        let name = process::comm(pid).with_context(|| format!("there is no process {pid}"))?;
+        let mut live = watch::open(watch::plan(&args.watch, format!("process {pid} ({name})")))?;
+        let workload = Workload { style: "process".into(), ..Workload::default() };
+        live.begin(&name, &workload, watch::control(&args.watch, pid, 0))?;
+        let before = readings::counts(pid, None);
+        let started = Instant::now();
+        let mut tick = tokio::time::interval(TICK);
+        let timeout = async {
+            match args.duration {
+                Some(duration) => tokio::time::sleep(duration).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::pin!(timeout);
+        loop {
+            tokio::select! {
+                _ = tick.tick() => live.drain()?,
+                () = &mut timeout => break,
+                () = interrupt.wait() => break,
+                _ = pidfd.readable() => break,
+            }
+        }
+        let wall = started.elapsed();
+        let open = process::threads_in_reads(pid).len() as u64;
+        let after = readings::counts(pid, None);
+        live.end(Some(wall.as_nanos() as u64), workload, Readings { before, after, ..Readings::default() })?;
+        let report = live.close(open)?;
+        if !json.is_standard_output() {
+            output::show(&report)?;
+        }
+        json.write(&report)?;
+        Ok(ExitCode::SUCCESS)
+    })
+}

@@ -1,0 +1,224 @@
+//! `profiler bench`: the bundled reader, in known states.
+
+use std::{
+    ops::ControlFlow,
+    path::Path,
+    process::ExitCode,
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use super::{
+    args::BenchArgs,
+    interrupt::{self, Interrupt},
+    output::{self, Json},
+    progress, readings, watch,
+};
+use crate::{
+    collect::disk,
+    report::{
+        Readings,
+        v1::{Residency, Workload},
+        witness::Counts,
+    },
+    session::live::{Live, TICK},
+    workload::{
+        Identity, Interrupted, Options, OwnFile, Reader, Scenario, Spec, State, Style, Subject,
+        residency, state,
+    },
+};
+
+/// Runs the scenarios and shows the report.
+pub(super) fn main(args: &BenchArgs) -> Result<ExitCode> {
+    let json = Json::check(args.watch.json.as_deref())?;
+    let scenarios: Vec<&Scenario> = match args.scenario.as_slice() {
+        [] => Scenario::ALL.iter().collect(),
+        some => some.to_vec(),
+    };
+    let Ok(block_size) = u32::try_from(args.block_size) else {
+        bail!("a block of {} bytes is too large: at most 4 GiB less one", args.block_size)
+    };
+    let options = Options {
+        block_size,
+        threads: args.threads,
+        reads: args.reads,
+        ..Options::default()
+    };
+    watch::runtime()?.block_on(async {
+        let interrupt = Interrupt::listen()?;
+        let identity = Identity::invoking()?;
+        // What can be refused is refused before anything is made.
+        let given = args.path.as_deref().map(Subject::open).transpose()?;
+        if let Some(subject) = &given {
+            check(&scenarios, subject, &options)?;
+        }
+        let target = format!("the bundled reader, user {}", identity.uid);
+        let mut live = watch::open(watch::plan(&args.watch, target))?;
+        let subject = match given {
+            Some(subject) => subject,
+            None => match own_file(args, &identity, &interrupt)? {
+                Some(subject) => subject,
+                None => return Ok(interrupt::EXIT_CODE.into()),
+            },
+        };
+        check(&scenarios, &subject, &options)?;
+        name(&mut live, &subject, args)?;
+        for scenario in scenarios {
+            if interrupt.asked() {
+                break;
+            }
+            run(&mut live, scenario, &subject, &options, args, &identity, &interrupt)
+                .await
+                .with_context(|| format!("scenario {}", scenario.name))?;
+        }
+        let report = live.close(0)?;
+        if !json.is_standard_output() {
+            output::show(&report)?;
+        }
+        json.write(&report)?;
+        Ok(if interrupt.asked() { interrupt::EXIT_CODE.into() } else { ExitCode::SUCCESS })
+    })
+}
+
+/// Says whether every scenario can be done with this file.
+fn check(scenarios: &[&Scenario], subject: &Subject, options: &Options) -> Result<()> {
+    for scenario in scenarios {
+        let spec = scenario.spec(subject.path(), subject.size(), options);
+        spec.validate(subject.direct()).with_context(|| format!("scenario {}", scenario.name))?;
+    }
+    Ok(())
+}
+
+fn own_file(
+    args: &BenchArgs,
+    identity: &Identity,
+    interrupt: &Interrupt,
+) -> Result<Option<Subject>> {
+    let bar = progress::bytes("making a file", args.size);
+    let made = OwnFile::create(&args.dir, args.size, identity, &mut |written| {
+        bar.set_position(written);
+        if interrupt.asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    bar.finish_and_clear();
+    match made {
+        Ok(subject) => Ok(Some(subject)),
+        Err(error) if error.is::<Interrupted>() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Tells the session what the user calls the file.
+fn name(live: &mut Live, subject: &Subject, args: &BenchArgs) -> Result<()> {
+    use std::os::unix::fs::MetadataExt as _;
+    let metadata = subject.file().metadata().context("cannot look at the file")?;
+    let dev = rustix::fs::major(metadata.dev()) << 20 | rustix::fs::minor(metadata.dev());
+    live.name_file(dev, metadata.ino(), label(subject, args))
+}
+
+fn label(subject: &Subject, args: &BenchArgs) -> String {
+    let path = |path: &Path| path.to_string_lossy().into_owned();
+    match &args.path {
+        Some(_) => path(subject.path()),
+        None => {
+            let dir = std::fs::canonicalize(&args.dir).unwrap_or_else(|_| args.dir.clone());
+            format!("own file in {}", path(&dir))
+        }
+    }
+}
+
+/// One scenario, from its state to its witnesses.
+async fn run(
+    live: &mut Live,
+    scenario: &Scenario,
+    subject: &Subject,
+    options: &Options,
+    args: &BenchArgs,
+    identity: &Identity,
+    interrupt: &Interrupt,
+) -> Result<()> {
+    let line = progress::line(format!("{}: bringing about its state", scenario.name));
+    let spec = scenario.spec(subject.path(), subject.size(), options);
+    if args.drop_caches && scenario.state == State::Cold {
+        state::drop_caches()?;
+    }
+    let before = state::bring_about(subject, scenario.state, &mut |_| {
+        if interrupt.asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    let before = match before {
+        Err(error) if error.is::<Interrupted>() => return Ok(()),
+        before => before?,
+    };
+    let own = args.path.is_none().then(|| std::os::fd::AsFd::as_fd(subject.file()));
+    let mut reader = Reader::spawn(&spec, identity, own)?;
+    let pid = reader.pid();
+    let disk = subject.place().device.as_ref().map(|device| device.disk.clone());
+    let mut workload = workload(scenario, &spec, subject, args);
+    live.begin(scenario.name, &workload, watch::control(&args.watch, pid, 0))?;
+    let counted = readings::counts(pid, disk.as_deref());
+    line.set_message(format!("{}: {}", scenario.name, scenario.summary));
+    let stopper = reader.stopper();
+    reader.go()?;
+    let mut waiting = tokio::task::spawn_blocking(move || {
+        let done = reader.wait_done();
+        (reader, done)
+    });
+    let mut tick = tokio::time::interval(TICK);
+    let (reader, done) = loop {
+        tokio::select! {
+            _ = tick.tick() => live.drain()?,
+            () = interrupt.wait(), if !interrupt.asked() => stopper.stop(),
+            ended = &mut waiting => break ended.context("the reader's keeper has died")?,
+        }
+    };
+    let done = done?;
+    let mut after = readings::counts(pid, disk.as_deref());
+    after.requests = Some(live.requests_since_begin()?);
+    after.majflt = Some(done.major_faults);
+    after.minflt = Some(done.minor_faults);
+    let resident_after = residency(subject.file())?.resident;
+    let (ops, pages_used) = readings::ops(&reader.ops(), subject.size());
+    let residency = Residency {
+        resident_before: before.resident,
+        resident_after,
+        pages: before.total,
+    };
+    workload.witnessed = Some(residency);
+    let readings = Readings {
+        before: Counts { majflt: Some(0), minflt: Some(0), requests: Some(0), ..counted },
+        after,
+        ops: Some(ops),
+        residency: Some(residency),
+        pages_used: Some(pages_used),
+    };
+    live.end(Some(done.wall_ns), workload, readings)?;
+    reader.finish()?;
+    line.finish_and_clear();
+    Ok(())
+}
+
+fn workload(scenario: &Scenario, spec: &Spec, subject: &Subject, args: &BenchArgs) -> Workload {
+    let place = subject.place();
+    let disk = place.device.as_ref().map(|device| device.disk.as_str());
+    Workload {
+        style: match scenario.style {
+            Style::Buffered => "buffered",
+            Style::Direct => "direct",
+            Style::Mapped => "mapped",
+        }
+        .into(),
+        pattern: Some(scenario.pattern.name().into()),
+        advice: Some(scenario.advice.name().into()),
+        state: Some(scenario.state.name().into()),
+        block_size: Some(spec.block_size.into()),
+        threads: Some(spec.threads),
+        reads: Some(spec.reads),
+        path: Some(label(subject, args)),
+        file_size: Some(subject.size()),
+        filesystem: Some(place.filesystem.clone()),
+        device: place.device.as_ref().map(|device| device.name.clone()),
+        read_ahead_kb: place.read_ahead_kb,
+        iostats: disk.and_then(disk::keeps_accounts),
+        scheduler: disk.and_then(disk::scheduler),
+        witnessed: None,
+    }
+}

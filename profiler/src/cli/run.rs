@@ -1,0 +1,139 @@
+//! `profiler run -- COMMAND…`: a command from its first instruction to its end.
+
+use std::{
+    ffi::OsStr,
+    io::{self, Write as _},
+    os::{
+        fd::{AsRawFd as _, OwnedFd},
+        unix::process::{CommandExt as _, ExitStatusExt as _},
+    },
+    path::Path,
+    process::{Child, Command, ExitCode, ExitStatus},
+};
+
+use anyhow::{Context as _, Result};
+use profiler_common::control::CONTROL_FROM_EXEC;
+
+use super::{
+    args::RunArgs,
+    gate,
+    interrupt::Interrupt,
+    output::{self, Json},
+    readings, watch,
+};
+use crate::{
+    report::{Readings, v1::Workload, witness::Counts},
+    session::live::TICK,
+};
+
+/// Runs the command and shows the report on standard error.
+pub(super) fn main(args: &RunArgs) -> Result<ExitCode> {
+    let json = Json::check(args.watch.json.as_deref())?;
+    let words: Vec<String> =
+        args.command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let name = args.command.first().map(|word| base_name(word)).unwrap_or_default();
+    watch::runtime()?.block_on(async {
+        let interrupt = Interrupt::listen()?;
+        let mut live = watch::open(watch::plan(&args.watch, words.join(" ")))?;
+        let (mut child, go) = start(args)?;
+        let pid = child.id();
+        let workload = Workload { style: "command".into(), ..Workload::default() };
+        live.begin(&name, &workload, watch::control(&args.watch, pid, CONTROL_FROM_EXEC))?;
+        // From here on the gate's own read of the pipe is over: it counts before exec.
+        let started = std::time::Instant::now();
+        go.open()?;
+        let mut waiting = tokio::task::spawn_blocking(move || wait_unreaped(child.id()).map(|()| child));
+        let mut tick = tokio::time::interval(TICK);
+        let mut forwarded = false;
+        let ended = loop {
+            tokio::select! {
+                _ = tick.tick() => live.drain()?,
+                () = interrupt.wait(), if !forwarded => {
+                    // ^C has reached the command too; other signals have not.
+                    forwarded = true;
+                    forward(pid);
+                }
+                ended = &mut waiting => break ended.context("the command's keeper has died")?,
+            }
+        };
+        let wall = started.elapsed();
+        child = ended?;
+        let after = readings::counts(pid, None);
+        let readings = Readings { before: Counts::default(), after, ..Readings::default() };
+        live.end(Some(wall.as_nanos() as u64), workload, Readings { after: Counts::default(), ..readings })?;
+        let status = child.wait().context("cannot wait for the command")?;
+        let report = live.close(0)?;
+        output::show_on_error(&report)?;
+        json.write(&report)?;
+        Ok(ExitCode::from(code(status)))
+    })
+}
+
+/// The way through the gate.
+struct Go(io::PipeWriter);
+
+impl Go {
+    fn open(mut self) -> Result<()> {
+        self.0.write_all(b"g").context("cannot let the command go")
+    }
+}
+
+/// Starts the gate in front of the command.
+fn start(args: &RunArgs) -> Result<(Child, Go)> {
+    let (theirs, ours) = io::pipe().context("cannot make a pipe")?;
+    let theirs: OwnedFd = theirs.into();
+    let mut command = Command::new("/proc/self/exe");
+    command.arg0("profiler").arg(gate::COMMAND).args(&args.command);
+    let from = theirs.as_raw_fd();
+    // SAFETY: between fork and exec, and does nothing but system calls.
+    unsafe {
+        command.pre_exec(move || {
+            if from == gate::WAIT_FD {
+                let flags = libc::fcntl(from, libc::F_GETFD);
+                if libc::fcntl(from, libc::F_SETFD, flags & !libc::FD_CLOEXEC) < 0 {
+                    return Err(io::Error::last_os_error());
+                }
+            } else if libc::dup2(from, gate::WAIT_FD) < 0 {
+                return Err(io::Error::last_os_error());
+            }
+            Ok(())
+        });
+    }
+    let child = command.spawn().context("cannot start the command's gate")?;
+    drop(theirs);
+    Ok((child, Go(ours)))
+}
+
+/// Waits until the process has ended, and leaves it to be reaped: its id stays its own,
+/// and /proc can still be asked about it.
+fn wait_unreaped(pid: u32) -> Result<()> {
+    use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+    let pid = Pid::from_raw(pid as i32).context("no process")?;
+    loop {
+        match waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error).context("cannot wait for the command"),
+            Ok(_) => return Ok(()),
+        }
+    }
+}
+
+fn forward(pid: u32) {
+    if let Some(pid) = rustix::process::Pid::from_raw(pid as i32) {
+        // It may have ended by itself.
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+    }
+}
+
+/// The command's exit code; 128 and the signal for one that a signal ended, as shells say.
+fn code(status: ExitStatus) -> u8 {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => code as u8,
+        (None, Some(signal)) => 128 + signal as u8,
+        (None, None) => 1,
+    }
+}
+
+fn base_name(word: &OsStr) -> String {
+    Path::new(word).file_name().unwrap_or(word).to_string_lossy().into_owned()
+}

@@ -1,0 +1,14 @@
+//! From the kernel to memory and to files: what is read while a session is live.
+//!
+//! - [`recording`]: a session's entries in a file, and back.
+//! - [`stacks`]: kernel stacks by id, with the names of their functions.
+//! - [`files`]: paths of the files that calls were about.
+//! - [`process`]: what /proc says of a process; [`disk`]: what /sys says of a disk.
+//! - [`machine`]: the machine, for the report's head.
+
+pub mod disk;
+pub mod files;
+pub mod machine;
+pub mod process;
+pub mod recording;
+pub mod stacks;

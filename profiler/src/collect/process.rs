@@ -1,0 +1,99 @@
+//! What /proc says of a process.
+
+use std::fs;
+
+/// `/proc/PID/io`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Io {
+    /// Bytes returned by read calls.
+    pub rchar: u64,
+    /// Read calls.
+    pub syscr: u64,
+    /// Bytes asked of block devices.
+    pub read_bytes: u64,
+}
+
+/// Counts of reads, of all its threads and of those that have ended; `None` if the
+/// process is gone or not ours to ask.
+pub fn io(pid: u32) -> Option<Io> {
+    parse_io(&fs::read_to_string(format!("/proc/{pid}/io")).ok()?)
+}
+
+fn parse_io(text: &str) -> Option<Io> {
+    let count = |key: &str| -> Option<u64> {
+        let (_, value) =
+            text.lines().filter_map(|line| line.split_once(": ")).find(|(name, _)| *name == key)?;
+        value.trim().parse().ok()
+    };
+    Some(Io { rchar: count("rchar")?, syscr: count("syscr")?, read_bytes: count("read_bytes")? })
+}
+
+/// Time that its living threads were runnable and did not run, in ns.
+pub fn run_delay_ns(pid: u32) -> Option<u64> {
+    let mut sum = 0;
+    for thread in fs::read_dir(format!("/proc/{pid}/task")).ok()? {
+        let path = thread.ok()?.path().join("schedstat");
+        // A thread may end in between.
+        if let Ok(text) = fs::read_to_string(path) {
+            sum += text.split_ascii_whitespace().nth(1)?.parse::<u64>().ok()?;
+        }
+    }
+    Some(sum)
+}
+
+/// Name of a process, NUL-free, as the kernel has it.
+pub fn comm(pid: u32) -> Option<String> {
+    let bytes = fs::read(format!("/proc/{pid}/comm")).ok()?;
+    Some(String::from_utf8_lossy(&bytes).trim_end().to_owned())
+}
+
+/// A thread that is in a call of the read family now: `(tid, descriptor, bytes)`.
+pub fn threads_in_reads(pid: u32) -> Vec<(u32, u64, u64)> {
+    let family =
+        [libc::SYS_read, libc::SYS_pread64, libc::SYS_readv, libc::SYS_preadv, libc::SYS_preadv2];
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
+    threads
+        .flatten()
+        .filter_map(|thread| {
+            let tid = thread.file_name().to_str()?.parse().ok()?;
+            let text = fs::read_to_string(thread.path().join("syscall")).ok()?;
+            let mut words = text.split_ascii_whitespace();
+            // A running thread shows the word "running".
+            let number: i64 = words.next()?.parse().ok()?;
+            let hex = |word: &str| u64::from_str_radix(word.trim_start_matches("0x"), 16).ok();
+            let fd = hex(words.next()?)?;
+            let bytes = hex(words.nth(1)?)?;
+            family.contains(&number).then_some((tid, fd, bytes))
+        })
+        .collect()
+}
+
+/// Resources that this process has used: CPU time in ns, and the most memory it had at
+/// once in bytes.
+pub fn own_cost() -> (u64, u64) {
+    let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF);
+    let Ok(usage) = usage else { return (0, 0) };
+    let ns = |time: nix::sys::time::TimeVal| {
+        time.tv_sec() as u64 * 1_000_000_000 + time.tv_usec() as u64 * 1_000
+    };
+    (ns(usage.user_time()) + ns(usage.system_time()), usage.max_rss() as u64 * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn io_is_read_by_name() {
+        let text = "rchar: 10\nwchar: 1\nsyscr: 3\nsyscw: 1\nread_bytes: 4096\nwrite_bytes: 0\n";
+        assert_eq!(parse_io(text), Some(Io { rchar: 10, syscr: 3, read_bytes: 4096 }));
+        assert_eq!(parse_io("rchar: 10\n"), None);
+    }
+
+    #[test]
+    fn this_process_can_be_asked_about() {
+        assert!(io(std::process::id()).is_some());
+        assert!(run_delay_ns(std::process::id()).is_some());
+        assert!(comm(std::process::id()).is_some());
+    }
+}

@@ -1,0 +1,135 @@
+//! Kernel stacks by id, with the names of their functions.
+
+use std::{
+    collections::HashMap,
+    fs::File,
+    io::{BufRead as _, BufReader},
+};
+
+use anyhow::{Context as _, Result, bail};
+
+/// Functions of the kernel, by address: about 8 MiB for a whole kernel.
+#[derive(Debug)]
+pub struct Symbols {
+    /// Address and where the name begins in `names`, by address.
+    starts: Vec<(u64, u32)>,
+    names: String,
+}
+
+impl Symbols {
+    /// Reads `/proc/kallsyms`.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read, or shows no addresses to this user (`kernel.kptr_restrict`).
+    pub fn read() -> Result<Self> {
+        let file = File::open("/proc/kallsyms").context("cannot read the kernel's symbols")?;
+        let mut symbols = Self { starts: Vec::new(), names: String::new() };
+        let mut file = BufReader::with_capacity(1 << 18, file);
+        let mut line = String::new();
+        loop {
+            line.clear();
+            if file.read_line(&mut line).context("cannot read the kernel's symbols")? == 0 {
+                break;
+            }
+            symbols.line(&line);
+        }
+        if symbols.starts.iter().all(|(address, _)| *address == 0) {
+            bail!("/proc/kallsyms shows no addresses: kernel.kptr_restrict hides them");
+        }
+        symbols.starts.sort_unstable_by_key(|(address, _)| *address);
+        Ok(symbols)
+    }
+
+    fn line(&mut self, line: &str) {
+        // ffffffff81000000 T name [module]
+        let mut words = line.split_ascii_whitespace();
+        let (Some(address), Some(kind), Some(name)) = (words.next(), words.next(), words.next())
+        else {
+            return;
+        };
+        let Ok(address) = u64::from_str_radix(address, 16) else { return };
+        if matches!(kind, "t" | "T" | "w" | "W")
+            && let Ok(start) = u32::try_from(self.names.len())
+        {
+            self.starts.push((address, start));
+            self.names.push_str(name);
+            self.names.push('\n');
+        }
+    }
+
+    /// The function that holds an address.
+    pub fn name(&self, address: u64) -> Option<&str> {
+        let after = self.starts.partition_point(|(start, _)| *start <= address);
+        let (_, start) = self.starts.get(after.checked_sub(1)?)?;
+        self.names[*start as usize..].split('\n').next()
+    }
+}
+
+/// Stacks that have been met, innermost frame first.
+#[derive(Debug, Default)]
+pub struct Stacks {
+    known: HashMap<u32, Vec<String>>,
+}
+
+/// Frames of the probe itself and of how the scheduler comes to be called: the same in
+/// every stack, and no help to anybody.
+fn is_noise(name: &str) -> bool {
+    name.starts_with("bpf_")
+        || name.starts_with("__bpf_")
+        || name.starts_with("__traceiter_")
+        || name.starts_with("trace_event_")
+        || matches!(name, "__schedule" | "schedule" | "try_to_wake_up" | "__traceiter" | "sched_waking" | "sched_switch")
+}
+
+/// The innermost frames that are noise are left out.
+pub fn without_noise(frames: Vec<String>) -> Vec<String> {
+    let first = frames.iter().position(|name| !is_noise(name)).unwrap_or(frames.len());
+    frames.into_iter().skip(first).collect()
+}
+
+impl Stacks {
+    /// Is this stack known?
+    pub fn has(&self, id: u32) -> bool {
+        self.known.contains_key(&id)
+    }
+
+    /// Makes a stack known.
+    pub fn insert(&mut self, id: u32, frames: Vec<String>) {
+        self.known.insert(id, frames);
+    }
+
+    /// Its frames.
+    pub fn frames(&self, id: u32) -> Option<&[String]> {
+        self.known.get(&id).map(Vec::as_slice)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_belongs_to_the_function_before_it() {
+        let mut symbols = Symbols { starts: Vec::new(), names: String::new() };
+        for line in [
+            "ffffffff81000000 T first",
+            "ffffffff81000100 t second [module]",
+            "ffffffff81000180 d data",
+            "nonsense",
+        ] {
+            symbols.line(line);
+        }
+        assert_eq!(symbols.name(0xffff_ffff_8100_0000), Some("first"));
+        assert_eq!(symbols.name(0xffff_ffff_8100_00ff), Some("first"));
+        assert_eq!(symbols.name(0xffff_ffff_8100_0190), Some("second"));
+        assert_eq!(symbols.name(0x1000), None);
+    }
+
+    #[test]
+    fn only_the_innermost_noise_goes() {
+        let frames = ["bpf_trace_run4", "__schedule", "io_schedule", "schedule", "filemap_read"];
+        let left = without_noise(frames.map(String::from).to_vec());
+        assert_eq!(left, ["io_schedule", "schedule", "filemap_read"]);
+    }
+}

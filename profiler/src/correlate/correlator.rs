@@ -1,0 +1,261 @@
+//! Puts the facts of each thread together.
+
+use std::{collections::HashMap, mem};
+
+use profiler_common::fact;
+
+use super::{Call, Completeness};
+use crate::ring::Fact;
+
+/// A call keeps at most so many facts; more are counted as lost, so that one endless
+/// call cannot take all memory (192 bytes each: 3 MiB).
+pub const MAX_FACTS_PER_CALL: usize = 16 * 1024;
+
+/// Threads whose state is kept. Beyond it, threads without an open call are forgotten,
+/// which loses nothing but the guard against requests that outlive their call.
+const MAX_THREADS: usize = 64 * 1024;
+
+/// The state machine.
+#[derive(Debug, Default)]
+pub struct Correlator {
+    threads: HashMap<u32, Thread>,
+    orphans: u64,
+    late_requests: u64,
+}
+
+#[derive(Debug, Default)]
+struct Thread {
+    /// Call whose facts are being collected; 0: none.
+    call_ns: u64,
+    pid: u32,
+    last_ns: u64,
+    /// Newest call that has ended.
+    ended_ns: u64,
+    waits: Vec<fact::Wait>,
+    reclaims: Vec<fact::Reclaim>,
+    requests: Vec<fact::Request>,
+    /// Facts that did not fit.
+    dropped: u32,
+}
+
+/// A call of which facts came but no end: it was open when the session ended, or its
+/// end was lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leftover {
+    pub tid: u32,
+    pub pid: u32,
+    /// When it began, ns.
+    pub call_ns: u64,
+    /// When its last fact was stamped, ns.
+    pub last_ns: u64,
+    /// Facts of it that arrived.
+    pub facts: usize,
+}
+
+impl Correlator {
+    /// Takes the next fact; gives the call that it ends, if it ends one.
+    pub fn fact(&mut self, fact: Fact) -> Option<Call> {
+        let head = *fact.head();
+        if self.threads.len() >= MAX_THREADS {
+            self.threads.retain(|_, thread| thread.call_ns != 0);
+        }
+        let thread = self.threads.entry(head.tid).or_default();
+        if let Fact::Request(request) = fact {
+            if head.call_ns <= thread.ended_ns || head.call_ns < thread.call_ns {
+                // Readahead goes on after the call that began it.
+                self.late_requests += 1;
+                return None;
+            }
+            self.orphans += thread.open(&head);
+            if thread.has_room() {
+                thread.requests.push(request);
+            }
+            return None;
+        }
+        self.orphans += thread.open(&head);
+        match fact {
+            Fact::Request(_) => None,
+            Fact::Wait(wait) => {
+                if thread.has_room() {
+                    thread.waits.push(wait);
+                } else {
+                    thread.dropped += 1;
+                }
+                None
+            }
+            Fact::Reclaim(reclaim) => {
+                if thread.has_room() {
+                    thread.reclaims.push(reclaim);
+                } else {
+                    thread.dropped += 1;
+                }
+                None
+            }
+            Fact::Ended(ended) => Some(thread.end(ended)),
+        }
+    }
+
+    /// Calls whose facts came but whose end was lost, so far.
+    pub fn orphans(&self) -> u64 {
+        self.orphans
+    }
+
+    /// Requests that completed after the call that submitted them had ended.
+    pub fn late_requests(&self) -> u64 {
+        self.late_requests
+    }
+
+    /// What is left when no more facts will come: calls that are still open.
+    pub fn finish(self) -> Vec<Leftover> {
+        let mut left: Vec<_> = self
+            .threads
+            .into_iter()
+            .filter(|(_, thread)| thread.call_ns != 0 && !thread.waits.is_empty())
+            .map(|(tid, thread)| Leftover {
+                tid,
+                pid: thread.pid,
+                call_ns: thread.call_ns,
+                last_ns: thread.last_ns,
+                facts: thread.waits.len() + thread.reclaims.len(),
+            })
+            .collect();
+        left.sort_by_key(|call| (call.call_ns, call.tid));
+        left
+    }
+}
+
+impl Thread {
+    /// Makes the fact's call the open one; 1 if another one was left without its end.
+    fn open(&mut self, head: &fact::Head) -> u64 {
+        let mut orphans = 0;
+        if self.call_ns != head.call_ns {
+            if self.call_ns != 0 && !self.waits.is_empty() {
+                orphans = 1;
+            }
+            self.clear();
+            self.call_ns = head.call_ns;
+        }
+        self.pid = head.pid;
+        self.last_ns = head.at_ns;
+        orphans
+    }
+
+    fn has_room(&self) -> bool {
+        self.waits.len() + self.reclaims.len() + self.requests.len() < MAX_FACTS_PER_CALL
+    }
+
+    fn clear(&mut self) {
+        self.call_ns = 0;
+        self.waits.clear();
+        self.reclaims.clear();
+        self.requests.clear();
+        self.dropped = 0;
+    }
+
+    fn end(&mut self, ended: fact::Ended) -> Call {
+        let arrived = (self.waits.len() + self.reclaims.len()) as u32;
+        let completeness = if arrived == ended.facts {
+            Completeness::Complete
+        } else {
+            Completeness::Lost(ended.facts.abs_diff(arrived))
+        };
+        self.ended_ns = self.ended_ns.max(ended.head.call_ns);
+        let call = Call {
+            ended,
+            waits: mem::take(&mut self.waits),
+            reclaims: mem::take(&mut self.reclaims),
+            requests: mem::take(&mut self.requests),
+            completeness,
+        };
+        self.clear();
+        call
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use profiler_common::fact::{Ended, Head, Request, Wait};
+
+    use super::*;
+
+    fn head(tid: u32, call_ns: u64, at_ns: u64) -> Head {
+        Head { tid, pid: 1, call_ns, at_ns, ..Head::default() }
+    }
+    fn wait(tid: u32, call_ns: u64, at_ns: u64) -> Fact {
+        Fact::Wait(Wait { head: head(tid, call_ns, at_ns), ..Wait::default() })
+    }
+    fn request(tid: u32, call_ns: u64, at_ns: u64) -> Fact {
+        Fact::Request(Request { head: head(tid, call_ns, at_ns), ..Request::default() })
+    }
+    fn ended(tid: u32, call_ns: u64, at_ns: u64, facts: u32) -> Fact {
+        Fact::Ended(Ended { head: head(tid, call_ns, at_ns), facts, ..Ended::default() })
+    }
+
+    #[test]
+    fn facts_of_interleaved_threads_come_together() {
+        let mut c = Correlator::default();
+        assert!(c.fact(wait(1, 10, 20)).is_none());
+        assert!(c.fact(wait(2, 11, 21)).is_none());
+        assert!(c.fact(wait(1, 10, 30)).is_none());
+        let one = c.fact(ended(1, 10, 40, 2)).expect("call of thread 1");
+        let two = c.fact(ended(2, 11, 41, 1)).expect("call of thread 2");
+        assert_eq!((one.waits.len(), one.ns(), one.is_complete()), (2, 30, true));
+        assert_eq!((two.waits.len(), two.ns(), two.is_complete()), (1, 30, true));
+        assert!(c.finish().is_empty());
+    }
+
+    #[test]
+    fn a_lost_fact_marks_its_call_and_no_other() {
+        let mut c = Correlator::default();
+        c.fact(wait(1, 10, 20));
+        let call = c.fact(ended(1, 10, 40, 2)).expect("a call");
+        assert_eq!(call.completeness, Completeness::Lost(1));
+        let next = c.fact(ended(1, 50, 60, 0)).expect("a call");
+        assert!(next.is_complete());
+    }
+
+    #[test]
+    fn a_lost_end_is_an_orphan() {
+        let mut c = Correlator::default();
+        c.fact(wait(1, 10, 20));
+        c.fact(wait(1, 50, 55));
+        assert_eq!(c.orphans(), 1);
+        assert!(c.fact(ended(1, 50, 60, 1)).expect("a call").is_complete());
+    }
+
+    #[test]
+    fn a_request_that_outlives_its_call_opens_nothing() {
+        let mut c = Correlator::default();
+        c.fact(request(1, 10, 15));
+        let call = c.fact(ended(1, 10, 20, 0)).expect("a call");
+        assert_eq!(call.requests.len(), 1);
+        c.fact(request(1, 10, 25));
+        assert_eq!(c.late_requests(), 1);
+        c.fact(wait(1, 30, 35));
+        c.fact(request(1, 10, 36));
+        let call = c.fact(ended(1, 30, 40, 1)).expect("a call");
+        assert_eq!((call.waits.len(), call.requests.len()), (1, 0));
+        assert_eq!((c.orphans(), c.late_requests()), (0, 2));
+    }
+
+    #[test]
+    fn an_open_call_is_left_over() {
+        let mut c = Correlator::default();
+        c.fact(wait(3, 10, 20));
+        assert_eq!(
+            c.finish(),
+            [Leftover { tid: 3, pid: 1, call_ns: 10, last_ns: 20, facts: 1 }]
+        );
+    }
+
+    #[test]
+    fn an_endless_call_stays_bounded() {
+        let mut c = Correlator::default();
+        for i in 0..MAX_FACTS_PER_CALL as u64 + 5 {
+            c.fact(wait(1, 10, 20 + i));
+        }
+        let facts = MAX_FACTS_PER_CALL as u32 + 5;
+        let call = c.fact(ended(1, 10, 1 << 40, facts)).expect("a call");
+        assert_eq!(call.completeness, Completeness::Lost(5));
+    }
+}

@@ -1,0 +1,29 @@
+//! Puts the probes into the running kernel.
+//!
+//! - [`hooks`]: the plan: which hooks, which of them are required, what is lost
+//!   without each.
+//! - [`offsets`]: where this kernel keeps the fields that the probes read.
+//! - [`probes`]: the loaded programs and their maps.
+
+mod fields;
+pub mod hooks;
+pub mod offsets;
+mod probes;
+mod selfcost;
+
+pub use hooks::HookState;
+pub use probes::{Options, Probes, Snapshot};
+pub use selfcost::ProgramCost;
+
+use anyhow::Result;
+
+/// Which hooks of the plan the running kernel has, found out without any right.
+///
+/// # Errors
+///
+/// There is no BTF, or a field that the probes read is missing from it.
+pub fn survey() -> Result<Vec<(hooks::Hook, bool)>> {
+    let fields = fields::Fields::read(offsets::BTF)?;
+    offsets::look_up(&fields)?;
+    Ok(hooks::PLAN.iter().map(|hook| (*hook, fields.has_tracepoint(hook.name))).collect())
+}

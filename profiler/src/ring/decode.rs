@@ -1,0 +1,150 @@
+//! One record to one fact.
+
+use std::{fmt, mem::size_of};
+
+use profiler_common::fact::{
+    Ended, Head, KIND_ENDED, KIND_RECLAIM, KIND_REQUEST, KIND_WAIT, Reclaim, Request, Wait,
+};
+
+/// A fact, told apart by its kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "facts live for microseconds; boxing costs more")]
+pub enum Fact {
+    Wait(Wait),
+    Reclaim(Reclaim),
+    Request(Request),
+    Ended(Ended),
+}
+
+/// Bytes that are no fact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed {
+    /// How many bytes there were.
+    pub length: usize,
+    /// Their kind, if there were enough bytes to tell.
+    pub kind: Option<u32>,
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            Some(kind) => write!(f, "a record of kind {kind} cannot have {} bytes", self.length),
+            None => write!(f, "{} bytes are too few for a record", self.length),
+        }
+    }
+}
+
+impl std::error::Error for Malformed {}
+
+/// Types that may be copied out of bytes.
+trait Wire: Copy {}
+impl Wire for Head {}
+impl Wire for Wait {}
+impl Wire for Reclaim {}
+impl Wire for Request {}
+impl Wire for Ended {}
+
+fn copy<T: Wire>(bytes: &[u8]) -> Option<T> {
+    if bytes.len() < size_of::<T>() {
+        return None;
+    }
+    // SAFETY: long enough, and every bit pattern is a `T` (`Wire` is only implemented
+    // for `repr(C)` structs of integers); the read does not ask for alignment.
+    Some(unsafe { bytes.as_ptr().cast::<T>().read_unaligned() })
+}
+
+/// Decodes one record.
+///
+/// # Errors
+///
+/// [`Malformed`] if the kind is unknown or the length is not the kind's.
+pub fn decode(bytes: &[u8]) -> Result<Fact, Malformed> {
+    let Some(head) = copy::<Head>(bytes) else {
+        return Err(Malformed { length: bytes.len(), kind: None });
+    };
+    let malformed = Malformed { length: bytes.len(), kind: Some(head.kind) };
+    if head.size as usize != bytes.len() {
+        return Err(malformed);
+    }
+    fn exactly<T: Wire>(bytes: &[u8]) -> Option<T> {
+        (bytes.len() == size_of::<T>()).then(|| copy(bytes)).flatten()
+    }
+    match head.kind {
+        KIND_WAIT => exactly(bytes).map(Fact::Wait),
+        KIND_RECLAIM => exactly(bytes).map(Fact::Reclaim),
+        KIND_REQUEST => exactly(bytes).map(Fact::Request),
+        KIND_ENDED => exactly(bytes).map(Fact::Ended),
+        _ => None,
+    }
+    .ok_or(malformed)
+}
+
+/// The bytes of a fact, as the kernel side would send it.
+pub fn encode(fact: &Fact) -> &[u8] {
+    fn bytes<T: Wire>(value: &T) -> &[u8] {
+        // SAFETY: a live value of plain integers without padding (their sizes are
+        // asserted where they are defined), seen as its bytes.
+        unsafe { std::slice::from_raw_parts(std::ptr::from_ref(value).cast(), size_of::<T>()) }
+    }
+    match fact {
+        Fact::Wait(wait) => bytes(wait),
+        Fact::Reclaim(reclaim) => bytes(reclaim),
+        Fact::Request(request) => bytes(request),
+        Fact::Ended(ended) => bytes(ended),
+    }
+}
+
+impl Fact {
+    /// What every fact starts with.
+    pub fn head(&self) -> &Head {
+        match self {
+            Self::Wait(fact) => &fact.head,
+            Self::Reclaim(fact) => &fact.head,
+            Self::Request(fact) => &fact.head,
+            Self::Ended(fact) => &fact.head,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ended() -> Ended {
+        Ended {
+            head: Head {
+                kind: KIND_ENDED,
+                size: size_of::<Ended>() as u32,
+                tid: 7,
+                pid: 7,
+                at_ns: 20,
+                call_ns: 10,
+            },
+            returned: -4,
+            ..Ended::default()
+        }
+    }
+
+    #[test]
+    fn what_is_encoded_is_decoded() {
+        let fact = Fact::Ended(ended());
+        assert_eq!(decode(encode(&fact)), Ok(fact));
+    }
+
+    #[test]
+    fn no_prefix_of_a_record_is_a_record() {
+        let fact = Fact::Ended(ended());
+        let bytes = encode(&fact);
+        for length in 0..bytes.len() {
+            assert!(decode(&bytes[..length]).is_err(), "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn an_unknown_kind_is_malformed() {
+        let mut record = ended();
+        record.head.kind = 77;
+        let fact = Fact::Ended(record);
+        assert_eq!(decode(encode(&fact)), Err(Malformed { length: 208, kind: Some(77) }));
+    }
+}

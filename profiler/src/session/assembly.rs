@@ -1,0 +1,248 @@
+//! Entries → report.
+
+use anyhow::{Context as _, Result, bail};
+use profiler_common::{
+    fact::{Ended, Head},
+    histogram::{self, BUCKETS},
+};
+
+use super::{Beginning, Closing, Ending, Entry, Opening};
+use crate::{
+    blame::{self, blame},
+    collect::{files::Files, stacks::Stacks},
+    correlate::Correlator,
+    report::{
+        Context, Names, Observed, Tally, assemble, quality,
+        v1::{Report, Scenario, Session},
+    },
+    ring::{Fact, decode},
+};
+
+/// Takes a session's entries in order and ends as its report.
+#[derive(Debug, Default)]
+pub struct Assembly {
+    opening: Option<Opening>,
+    scenario: Option<Running>,
+    scenarios: Vec<Scenario>,
+    known: Known,
+    received: [u64; profiler_common::fact::KINDS],
+    malformed: u64,
+    orphans: u64,
+    left_open: u64,
+    stray: u64,
+    closing: Option<Closing>,
+}
+
+/// A scenario that is going on.
+#[derive(Debug)]
+struct Running {
+    beginning: Beginning,
+    correlator: Correlator,
+    tally: Tally,
+}
+
+/// What the stages ask for by number.
+#[derive(Debug, Default)]
+struct Known {
+    stacks: Stacks,
+    files: Files,
+}
+
+impl blame::Stacks for Known {
+    fn frames(&self, id: u32) -> Option<&[String]> {
+        self.stacks.frames(id)
+    }
+}
+
+impl Names for Known {
+    fn frames(&self, stack: u32) -> Vec<String> {
+        self.stacks.frames(stack).map(<[String]>::to_vec).unwrap_or_default()
+    }
+
+    fn path(&self, dev: u32, inode: u64, _name: &[u8]) -> Option<String> {
+        self.files.path(dev, inode).map(String::from)
+    }
+}
+
+impl Assembly {
+    /// Takes the next entry.
+    ///
+    /// # Errors
+    ///
+    /// Entries that do not follow each other as a session's do.
+    pub fn take(&mut self, entry: Entry<'_>) -> Result<()> {
+        match entry {
+            Entry::Opening(opening) => {
+                if self.opening.replace(opening).is_some() {
+                    bail!("the session opens twice");
+                }
+            }
+            Entry::Beginning(beginning) => {
+                if self.scenario.is_some() {
+                    bail!("scenario {:?} begins inside another", beginning.name);
+                }
+                let slowest = self.opening().map(|opening| opening.slowest)?;
+                self.scenario = Some(Running {
+                    beginning,
+                    correlator: Correlator::default(),
+                    tally: Tally::new(slowest.min(1_000)),
+                });
+            }
+            Entry::Stack(stack) => self.known.stacks.insert(stack.id, stack.frames),
+            Entry::File(file) => self.known.files.insert(file.dev, file.inode, file.path),
+            Entry::Facts(facts) => self.facts(facts),
+            Entry::Ending(ending) => {
+                let scenario = self.end(*ending)?;
+                self.scenarios.push(scenario);
+            }
+            Entry::Closing(closing) => self.closing = Some(*closing),
+        }
+        Ok(())
+    }
+
+    /// Takes records that lie one after the other.
+    fn facts(&mut self, mut bytes: &[u8]) {
+        const SIZE: usize = std::mem::offset_of!(Head, size);
+        while !bytes.is_empty() {
+            let size = bytes
+                .get(SIZE..SIZE + 4)
+                .and_then(|size| size.try_into().ok())
+                .map_or(0, u32::from_le_bytes) as usize;
+            if size < size_of::<Head>() || size > bytes.len() {
+                // Without a size there is no next record.
+                self.malformed += 1;
+                return;
+            }
+            self.record(&bytes[..size]);
+            bytes = &bytes[size..];
+        }
+    }
+
+    /// Takes one record.
+    pub fn record(&mut self, bytes: &[u8]) {
+        match decode(bytes) {
+            Ok(fact) => {
+                self.fact(fact);
+            }
+            Err(_) => self.malformed += 1,
+        }
+    }
+
+    /// Takes one fact.
+    pub fn fact(&mut self, fact: Fact) {
+        let head = fact.head();
+        self.received[head.kind as usize] += 1;
+        let Some(Running { correlator, tally, .. }) = &mut self.scenario else {
+            self.stray += 1;
+            return;
+        };
+        let late = match &fact {
+            Fact::Request(request) => Some(request.request),
+            _ => None,
+        };
+        let before = correlator.late_requests();
+        if let Some(call) = correlator.fact(fact) {
+            let verdict = blame(&call, &self.known);
+            tally.call(&call, &verdict);
+        } else if let Some(request) = late
+            && correlator.late_requests() > before
+        {
+            tally.late_request(&request);
+        }
+    }
+
+    /// Is this stack known already?
+    pub fn has_stack(&self, id: u32) -> bool {
+        self.known.stacks.has(id)
+    }
+
+    /// Looks a call's file up in the live system; gives its path if it is new.
+    pub fn meet_file(&mut self, ended: &Ended) -> Option<String> {
+        self.known.files.meet(ended).map(String::from)
+    }
+
+    /// Records that arrived so far, by kind.
+    pub fn received(&self) -> &[u64] {
+        &self.received
+    }
+
+    fn opening(&self) -> Result<&Opening> {
+        self.opening.as_ref().context("the session has no opening")
+    }
+
+    fn end(&mut self, ending: Ending) -> Result<Scenario> {
+        let Running { beginning, correlator, mut tally } =
+            self.scenario.take().context("a scenario ends that never began")?;
+        for settled in &ending.settled {
+            let mut buckets = vec![0; BUCKETS];
+            for &(bucket, calls) in &settled.buckets {
+                if let Some(slot) = buckets.get_mut(bucket as usize) {
+                    *slot = calls;
+                }
+            }
+            let sums = histogram::Settled {
+                calls: settled.calls,
+                ns: settled.ns,
+                bytes: settled.bytes,
+            };
+            tally.settled(settled.class, &sums, &buckets);
+        }
+        self.orphans += correlator.orphans();
+        self.left_open += correlator.finish().len() as u64;
+        let opening = self.opening()?;
+        Ok(tally.finish(&Context {
+            name: &beginning.name,
+            workload: &ending.workload,
+            wall_ns: ending.wall_ns,
+            names: &self.known,
+            devices: &opening.devices,
+            hooks: &opening.hooks,
+            readings: &ending.readings,
+        }))
+    }
+
+    /// The report of what was taken. A session that was cut off gives a report of what
+    /// there is, with notes that say so.
+    ///
+    /// # Errors
+    ///
+    /// There was not even an opening.
+    pub fn finish(mut self) -> Result<Report> {
+        let opening = self.opening.take().context("the session has no opening")?;
+        let whole = self.closing.is_some();
+        let closing = self.closing.take().unwrap_or_default();
+        let mut notes = closing.notes.clone();
+        if !whole {
+            notes.push("the session was cut off: what came after is missing".into());
+        }
+        if let Some(running) = &self.scenario {
+            notes.push(format!(
+                "scenario {:?} was cut off and is left out",
+                running.beginning.name
+            ));
+        }
+        if self.orphans > 0 {
+            notes.push(format!("{} calls have facts but lost their end", self.orphans));
+        }
+        if self.stray > 0 {
+            notes.push(format!("{} facts came between scenarios", self.stray));
+        }
+        let observed = Observed {
+            counters: (&closing.counts).into(),
+            open_calls: closing.open_calls.max(self.left_open),
+            recursion_misses: closing.recursion_misses,
+            malformed: self.malformed,
+            own: closing.own,
+            notes,
+        };
+        let quality = quality(&observed, &self.scenarios, &opening.hooks);
+        let session = Session {
+            command: opening.command,
+            started_at: opening.started_at,
+            duration_ns: closing.duration_ns,
+            target: opening.target,
+            hooks: opening.hooks,
+        };
+        Ok(assemble(opening.tool, opening.host, session, self.scenarios, quality))
+    }
+}

@@ -1,0 +1,199 @@
+//! What a session consists of.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result, bail};
+use profiler_common::counter::Counters;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{
+    collect::recording::Writer,
+    report::{
+        Readings,
+        v1::{Host, Hook, OwnCost, Tool, Workload},
+    },
+};
+
+/// A session's entries, in the order in which they come.
+#[derive(Debug)]
+pub enum Entry<'a> {
+    /// First of all.
+    Opening(Opening),
+    /// A scenario begins; the facts that follow are its.
+    Beginning(Beginning),
+    /// A stack, before the first fact that names it.
+    Stack(Stack),
+    /// The path of a file.
+    File(File),
+    /// Records as they came from the ring, one after the other.
+    Facts(&'a [u8]),
+    /// The scenario is over.
+    Ending(Box<Ending>),
+    /// Last of all.
+    Closing(Box<Closing>),
+}
+
+/// What is known before anything happens.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Opening {
+    pub tool: Tool,
+    pub host: Host,
+    /// The command line that started the session.
+    pub command: Vec<String>,
+    /// Wall-clock time, RFC 3339.
+    pub started_at: String,
+    /// What is watched, in words.
+    pub target: String,
+    pub hooks: Vec<Hook>,
+    /// Names of block devices by the kernel's `dev_t`.
+    pub devices: BTreeMap<u32, String>,
+    /// How many of the slowest calls of a scenario are kept.
+    pub slowest: usize,
+}
+
+/// The start of a scenario.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Beginning {
+    pub name: String,
+    pub workload: Workload,
+}
+
+/// A kernel stack, innermost function first.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Stack {
+    pub id: u32,
+    pub frames: Vec<String>,
+}
+
+/// A file by device (the kernel's `dev_t`) and inode.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct File {
+    pub dev: u32,
+    pub inode: u64,
+    pub path: String,
+}
+
+/// What was settled in the kernel for one class of quiet calls.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Settled {
+    /// `CLASS_*` of `profiler_common::histogram`.
+    pub class: u32,
+    pub calls: u64,
+    pub ns: u64,
+    pub bytes: u64,
+    /// Buckets that are not empty: index and number of calls.
+    pub buckets: Vec<(u32, u64)>,
+}
+
+/// The end of a scenario, with everything that was not a fact.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Ending {
+    pub wall_ns: Option<u64>,
+    pub settled: Vec<Settled>,
+    pub readings: Readings,
+    /// The workload as it came to be known while it ran.
+    pub workload: Workload,
+}
+
+/// The end of the session.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Closing {
+    pub duration_ns: u64,
+    pub counts: Counts,
+    /// Threads that were in a read call when the session ended.
+    pub open_calls: u64,
+    pub recursion_misses: Option<u64>,
+    pub own: OwnCost,
+    pub notes: Vec<String>,
+}
+
+/// `profiler_common::counter::Counters`, as a recording keeps them.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Counts {
+    pub made: Vec<u64>,
+    pub lost: Vec<u64>,
+    pub no_state: u64,
+    pub no_owner: u64,
+    pub no_stack: u64,
+    pub no_completion: u64,
+    pub requests: [u64; 3],
+    pub request_bytes: [u64; 3],
+}
+
+impl From<Counters> for Counts {
+    fn from(from: Counters) -> Self {
+        Self {
+            made: from.made.to_vec(),
+            lost: from.lost.to_vec(),
+            no_state: from.no_state,
+            no_owner: from.no_owner,
+            no_stack: from.no_stack,
+            no_completion: from.no_completion,
+            requests: from.requests,
+            request_bytes: from.request_bytes,
+        }
+    }
+}
+
+impl From<&Counts> for Counters {
+    fn from(from: &Counts) -> Self {
+        let mut to = Self::ZERO;
+        for (to, from) in to.made.iter_mut().zip(&from.made) {
+            *to = *from;
+        }
+        for (to, from) in to.lost.iter_mut().zip(&from.lost) {
+            *to = *from;
+        }
+        to.no_state = from.no_state;
+        to.no_owner = from.no_owner;
+        to.no_stack = from.no_stack;
+        to.no_completion = from.no_completion;
+        to.requests = from.requests;
+        to.request_bytes = from.request_bytes;
+        to
+    }
+}
+
+const OPENING: u8 = 1;
+const BEGINNING: u8 = 2;
+const STACK: u8 = 3;
+const FILE: u8 = 4;
+const FACTS: u8 = 5;
+const ENDING: u8 = 6;
+const CLOSING: u8 = 7;
+
+impl<'a> Entry<'a> {
+    /// Adds the entry to a recording.
+    pub fn write(&self, to: &mut Writer) -> Result<()> {
+        match self {
+            Self::Opening(entry) => to.frame(OPENING, &serde_json::to_vec(entry)?),
+            Self::Beginning(entry) => to.frame(BEGINNING, &serde_json::to_vec(entry)?),
+            Self::Stack(entry) => to.frame(STACK, &serde_json::to_vec(entry)?),
+            Self::File(entry) => to.frame(FILE, &serde_json::to_vec(entry)?),
+            Self::Facts(facts) => to.frame(FACTS, facts),
+            Self::Ending(entry) => to.frame(ENDING, &serde_json::to_vec(entry)?),
+            Self::Closing(entry) => to.frame(CLOSING, &serde_json::to_vec(entry)?),
+        }
+    }
+
+    /// Reads an entry from a recording's frame.
+    ///
+    /// # Errors
+    ///
+    /// The tag is unknown, or the payload is not what the tag says.
+    pub fn read(tag: u8, payload: &'a [u8]) -> Result<Self> {
+        fn json<T: DeserializeOwned>(what: &str, payload: &[u8]) -> Result<T> {
+            serde_json::from_slice(payload).with_context(|| format!("the recording's {what}"))
+        }
+        Ok(match tag {
+            OPENING => Self::Opening(json("opening", payload)?),
+            BEGINNING => Self::Beginning(json("scenario", payload)?),
+            STACK => Self::Stack(json("stack", payload)?),
+            FILE => Self::File(json("file", payload)?),
+            FACTS => Self::Facts(payload),
+            ENDING => Self::Ending(json("end of a scenario", payload)?),
+            CLOSING => Self::Closing(json("closing", payload)?),
+            tag => bail!("the recording has an entry of unknown kind {tag}"),
+        })
+    }
+}

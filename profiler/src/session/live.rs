@@ -1,0 +1,317 @@
+//! A session in the running kernel.
+
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use anyhow::Result;
+use aya::maps::{MapData, RingBuf, StackTraceMap};
+use profiler_common::{
+    control::Control,
+    counter::Counters,
+    histogram::BUCKETS,
+};
+
+use super::{Assembly, Beginning, Closing, Ending, Entry, File, Opening, Settled, Stack};
+use crate::{
+    collect::{
+        disk, machine,
+        process,
+        recording::Writer,
+        stacks::{Symbols, without_noise},
+    },
+    load::{self, HookState, Probes, Snapshot},
+    report::{
+        Readings,
+        v1::{Hook, Host, OwnCost, Report, Tool, Workload},
+    },
+    ring::{Fact, decode},
+};
+
+/// How often the ring is emptied. A fact of 208 bytes every 500 ns from each of two
+/// CPUs makes 8 MiB in this time; the ring has room for twice that.
+pub const TICK: Duration = Duration::from_millis(10);
+
+/// Facts are handed to a recording in frames of about this size.
+const FRAME: usize = 1 << 20;
+
+/// What a session is started with.
+#[derive(Debug)]
+pub struct Plan {
+    /// Command line.
+    pub command: Vec<String>,
+    /// What is watched, in words.
+    pub target: String,
+    /// Slowest calls kept a scenario.
+    pub slowest: usize,
+    /// Where to record to, and whom the recording belongs to.
+    pub record: Option<PathBuf>,
+    pub load: load::Options,
+}
+
+/// A live session: probes in the kernel, facts on their way.
+#[expect(missing_debug_implementations, reason = "aya's ring has none")]
+pub struct Live {
+    probes: Probes,
+    ring: RingBuf<MapData>,
+    stacks: StackTraceMap<MapData>,
+    symbols: Option<Symbols>,
+    recording: Option<Writer>,
+    batch: Vec<u8>,
+    assembly: Assembly,
+    started: Instant,
+    before: Option<(Snapshot, Counters)>,
+    notes: Vec<String>,
+}
+
+impl Live {
+    /// Loads the probes and opens the session.
+    ///
+    /// # Errors
+    ///
+    /// What keeps the probes from being loaded, or the recording from being written.
+    pub fn open(plan: Plan) -> Result<Self> {
+        let started = Instant::now();
+        let recording = plan.record.as_deref().map(Writer::create).transpose()?;
+        let mut probes = Probes::load(&plan.load)?;
+        let ring = probes.take_ring()?;
+        let stacks = probes.take_stacks()?;
+        let devices = disk::names();
+        let opening = Opening {
+            tool: Tool { version: env!("CARGO_PKG_VERSION").into() },
+            host: Host {
+                kernel: machine::kernel(),
+                machine: machine::architecture(),
+                cpus: machine::cpus(),
+                page_size: rustix::param::page_size() as u64,
+                devices: devices
+                    .iter()
+                    .map(|(dev, name)| (crate::report::dev_numbers(*dev), name.clone()))
+                    .collect(),
+            },
+            command: plan.command,
+            started_at: machine::now(),
+            target: plan.target,
+            hooks: probes.hooks().iter().map(hook).collect(),
+            devices,
+            slowest: plan.slowest,
+        };
+        let mut live = Self {
+            probes,
+            ring,
+            stacks,
+            symbols: None,
+            recording,
+            batch: Vec::with_capacity(FRAME),
+            assembly: Assembly::default(),
+            started,
+            before: None,
+            notes: Vec::new(),
+        };
+        live.entry(Entry::Opening(opening))?;
+        Ok(live)
+    }
+
+    /// The probes, for what only a live session can ask.
+    pub fn probes(&mut self) -> &mut Probes {
+        &mut self.probes
+    }
+
+    /// The recording's file, to hand it to its owner.
+    pub fn recording(&self) -> Option<&std::fs::File> {
+        self.recording.as_ref().map(Writer::file)
+    }
+
+    /// Adds a sentence to what the report says of its own quality.
+    pub fn note(&mut self, note: String) {
+        self.notes.push(note);
+    }
+
+    /// Gives a file the name that the user knows it by.
+    pub fn name_file(&mut self, dev: u32, inode: u64, path: String) -> Result<()> {
+        self.entry(Entry::File(File { dev, inode, path }))
+    }
+
+    /// Begins a scenario: from now on the target is watched.
+    pub fn begin(&mut self, name: &str, workload: &Workload, control: Control) -> Result<()> {
+        self.drain()?;
+        let beginning = Beginning { name: name.into(), workload: workload.clone() };
+        self.before = Some((self.probes.snapshot()?, self.probes.counters()?));
+        self.entry(Entry::Beginning(beginning))?;
+        self.probes.control(control)
+    }
+
+    /// Takes what is in the ring now. Call it every [`TICK`].
+    pub fn drain(&mut self) -> Result<()> {
+        while let Some(item) = self.ring.next() {
+            let bytes: &[u8] = &item;
+            let Ok(fact) = decode(bytes) else {
+                self.assembly.record(bytes);
+                continue;
+            };
+            // Stacks and files are looked up before their fact is used or recorded.
+            let wait = match &fact {
+                Fact::Wait(wait) => Some([wait.stack, wait.waker_stack]),
+                _ => None,
+            };
+            for id in wait.into_iter().flatten() {
+                let Ok(id) = u32::try_from(id) else { continue };
+                if !self.assembly.has_stack(id) {
+                    let frames = frames(&self.stacks, &mut self.symbols, id);
+                    let stack = Entry::Stack(Stack { id, frames });
+                    if let Some(recording) = &mut self.recording {
+                        stack.write(recording)?;
+                    }
+                    self.assembly.take(stack)?;
+                }
+            }
+            if let Fact::Ended(ended) = &fact
+                && let Some(path) = self.assembly.meet_file(ended)
+                && let Some(recording) = &mut self.recording
+            {
+                let (dev, inode) = (ended.dev, ended.inode);
+                Entry::File(File { dev, inode, path }).write(recording)?;
+            }
+            if self.recording.is_some() {
+                self.batch.extend_from_slice(bytes);
+            }
+            self.assembly.fact(fact);
+            if self.batch.len() >= FRAME {
+                flush(&mut self.recording, &mut self.batch)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the scenario. The target may live on; what it does is no longer watched
+    /// unless a new scenario begins.
+    pub fn end(&mut self, wall_ns: Option<u64>, workload: Workload, readings: Readings) -> Result<()> {
+        self.probes.control(Control::default())?;
+        self.drain()?;
+        flush(&mut self.recording, &mut self.batch)?;
+        let settled = match &self.before {
+            Some((before, _)) => difference(before, &self.probes.snapshot()?),
+            None => Vec::new(),
+        };
+        let ending = Ending { wall_ns, settled, readings, workload };
+        self.entry(Entry::Ending(Box::new(ending)))
+    }
+
+    /// Requests that were completed for watched calls since the scenario began.
+    pub fn requests_since_begin(&self) -> Result<u64> {
+        let now = self.probes.counters()?;
+        let since = match &self.before {
+            Some((_, before)) => now.since(before),
+            None => now,
+        };
+        Ok(since.requests.iter().sum())
+    }
+
+    /// Takes the probes out of the kernel and gives the report.
+    ///
+    /// # Errors
+    ///
+    /// The recording could not be written to its end.
+    pub fn close(mut self, open_calls: u64) -> Result<Report> {
+        self.drain()?;
+        flush(&mut self.recording, &mut self.batch)?;
+        let counters = self.probes.counters()?;
+        let cost = self.probes.cost()?;
+        let (cpu_ns, max_rss) = process::own_cost();
+        let mut notes = std::mem::take(&mut self.notes);
+        // What arrived and what was lost must be all that was made.
+        for (kind, &arrived) in self.assembly.received().iter().enumerate() {
+            let told = counters.made[kind] - counters.lost[kind];
+            if told != arrived {
+                notes.push(format!(
+                    "of facts of kind {}, {told} were sent but {arrived} arrived",
+                    profiler_common::fact::kind_name(kind as u32)
+                ));
+            }
+        }
+        let closing = Closing {
+            duration_ns: self.started.elapsed().as_nanos() as u64,
+            counts: counters.into(),
+            open_calls,
+            recursion_misses: Some(cost.recursion_misses),
+            own: OwnCost {
+                bpf_ns: (cost.runs > 0).then_some(cost.run_ns),
+                cpu_ns: Some(cpu_ns),
+                max_rss_bytes: Some(max_rss),
+            },
+            notes,
+        };
+        self.entry(Entry::Closing(Box::new(closing)))?;
+        drop(self.probes);
+        if let Some(recording) = self.recording.take() {
+            recording.finish()?;
+        }
+        self.assembly.finish()
+    }
+
+    fn entry(&mut self, entry: Entry<'_>) -> Result<()> {
+        if let Some(recording) = &mut self.recording {
+            entry.write(recording)?;
+        }
+        self.assembly.take(entry)
+    }
+}
+
+fn flush(recording: &mut Option<Writer>, batch: &mut Vec<u8>) -> Result<()> {
+    if let Some(recording) = recording
+        && !batch.is_empty()
+    {
+        Entry::Facts(batch).write(recording)?;
+        batch.clear();
+    }
+    Ok(())
+}
+
+fn hook(state: &HookState) -> Hook {
+    Hook {
+        hook: state.hook.name.into(),
+        attached: state.attached,
+        without_it: state.hook.without_it.into(),
+        hides: state.hook.hides.iter().map(|&hidden| hidden.into()).collect(),
+    }
+}
+
+/// The functions of a stack, looked up in the live kernel.
+fn frames(
+    stacks: &StackTraceMap<MapData>,
+    symbols: &mut Option<Symbols>,
+    id: u32,
+) -> Vec<String> {
+    let Ok(stack) = stacks.get(&id, 0) else { return Vec::new() };
+    if symbols.is_none() {
+        *symbols = Symbols::read().ok();
+    }
+    let name = |address: u64| match symbols.as_ref().and_then(|s| s.name(address)) {
+        Some(name) => name.to_owned(),
+        None => format!("{address:#x}"),
+    };
+    without_noise(stack.frames().iter().map(|frame| name(frame.ip)).collect())
+}
+
+fn difference(before: &Snapshot, after: &Snapshot) -> Vec<Settled> {
+    let classes = before.settled.iter().zip(&after.settled).enumerate();
+    classes
+        .filter(|(_, (before, after))| after.calls > before.calls)
+        .map(|(class, (sums_before, sums_after))| {
+            let range = class * BUCKETS..(class + 1) * BUCKETS;
+            let buckets = before.buckets[range.clone()].iter().zip(&after.buckets[range]);
+            Settled {
+                class: class as u32,
+                calls: sums_after.calls - sums_before.calls,
+                ns: sums_after.ns - sums_before.ns,
+                bytes: sums_after.bytes - sums_before.bytes,
+                buckets: buckets
+                    .enumerate()
+                    .filter(|(_, (before, after))| after > before)
+                    .map(|(bucket, (before, after))| (bucket as u32, after - before))
+                    .collect(),
+            }
+        })
+        .collect()
+}

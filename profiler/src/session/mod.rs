@@ -1,0 +1,15 @@
+//! One session, live or replayed: the arrows between the stages.
+//!
+//! [`Entry`] is what a session consists of, in order: its opening, scenarios with their
+//! facts, its closing. A live session ([`live`]) makes entries, an [`Assembly`] turns
+//! them into a report, and a recording keeps them: so a replay takes the same way
+//! through the same stages.
+
+mod assembly;
+mod entry;
+pub mod live;
+mod replay;
+
+pub use assembly::Assembly;
+pub use entry::{Beginning, Closing, Counts, Ending, Entry, File, Opening, Settled, Stack};
+pub use replay::replay;

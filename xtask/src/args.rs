@@ -1,0 +1,105 @@
+//! What can be asked for on the command line.
+
+use clap::{Parser, Subcommand};
+
+/// Sets up, builds, runs, tests and checks the profiler.
+#[derive(Debug, Parser)]
+#[command(bin_name = "cargo xtask", disable_help_subcommand = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) door: Door,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Door {
+    /// Find or install what the build needs
+    Setup(Setup),
+    /// Set up, then build the profiler
+    Build(Build),
+    /// Set up, build, then run the profiler as root
+    Run(Run),
+    /// Set up, then run every test that this machine can run
+    Test(Test),
+    /// Check formatting, clippy and the project's own rules
+    Lint(Lint),
+    /// Build, then let the profiler say what this machine offers it
+    Doctor(Doctor),
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example: cargo xtask setup --check   # is everything there? (changes nothing)"
+)]
+pub(crate) struct Setup {
+    #[command(flatten)]
+    pub(crate) install: Install,
+    /// Only look: install nothing, remember nothing, fail if something is missing
+    #[arg(long)]
+    pub(crate) check: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: cargo xtask build --debug")]
+pub(crate) struct Build {
+    #[command(flatten)]
+    pub(crate) install: Install,
+    /// Optimised (the default)
+    #[arg(long)]
+    pub(crate) release: bool,
+    /// Built faster, runs slower: not for measuring
+    #[arg(long, conflicts_with = "release")]
+    pub(crate) debug: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: cargo xtask run -- bench --scenario cold,warm --json report.json")]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) install: Install,
+    /// Arguments for the profiler; without any: `bench`
+    #[arg(last = true)]
+    pub(crate) args: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example: cargo xtask test --long -- blame   # tests with `blame` in their name\n\n\
+    Tests on the real kernel need root, and use sudo if they aren't started as root. Where that\n\
+    can't be had they are named and counted as skipped; with CI=true in the environment that fails."
+)]
+pub(crate) struct Test {
+    #[command(flatten)]
+    pub(crate) install: Install,
+    /// Also the long tests, the ones marked #[ignore]
+    #[arg(long)]
+    pub(crate) long: bool,
+    /// Arguments for the test programs: a part of the names of the tests to run
+    #[arg(last = true)]
+    pub(crate) args: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example: cargo xtask lint --rules   # the project's own rules only, in no time"
+)]
+pub(crate) struct Lint {
+    #[command(flatten)]
+    pub(crate) install: Install,
+    /// Only the project's own rules: no formatting, no clippy
+    #[arg(long)]
+    pub(crate) rules: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: cargo xtask doctor")]
+pub(crate) struct Doctor {
+    #[command(flatten)]
+    pub(crate) install: Install,
+}
+
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct Install {
+    /// Install nothing: say what is missing, and how to get it, and stop
+    #[arg(long)]
+    pub(crate) no_install: bool,
+}

@@ -1,0 +1,22 @@
+//! Builds the profiler, kernel side and all, as the user who asked.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::Result;
+
+use crate::{args, cargo, setup};
+
+pub(crate) fn door(args: &args::Build) -> Result<ExitCode> {
+    setup::ensure(args.install)?;
+    println!("{}", profiler(!args.debug)?.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Builds the profiler and says where it is.
+pub(crate) fn profiler(release: bool) -> Result<PathBuf> {
+    let mut args = vec!["build", "--package=profiler", "--bin=profiler"];
+    if release {
+        args.push("--release");
+    }
+    cargo::executable(&args, "bin", "profiler")
+}

@@ -1,0 +1,56 @@
+//! What is checked without running anything.
+
+mod direction;
+mod kernel_side;
+mod length;
+mod source;
+
+use std::process::{Command, ExitCode};
+
+use anyhow::Result;
+
+use crate::{args, cargo, process, setup};
+
+pub(crate) fn door(args: &args::Lint) -> Result<ExitCode> {
+    let mut checks: Vec<(&str, Result<()>)> = vec![("rules", rules())];
+    if !args.rules {
+        let decision = setup::ensure(args.install)?;
+        checks.push((
+            "fmt",
+            shown_run(&mut cargo::cargo(&["fmt", "--all", "--check"])),
+        ));
+        let clippy = ["clippy", "--all-targets", "--", "-D", "warnings"];
+        checks.push(("clippy", shown_run(&mut cargo::cargo(&clippy))));
+        checks.push(("kernel side", kernel_side::check(&decision)));
+    }
+    let mut code = ExitCode::SUCCESS;
+    for (name, outcome) in checks {
+        match outcome {
+            Ok(()) => eprintln!("lint: {name}: fine"),
+            Err(error) => {
+                eprintln!("lint: {name}: {error:#}");
+                code = ExitCode::FAILURE;
+            }
+        }
+    }
+    Ok(code)
+}
+
+fn shown_run(command: &mut Command) -> Result<()> {
+    eprintln!("lint: {}", process::shown(command));
+    process::run(command)
+}
+
+/// The project's own rules, on every Rust file of the workspace.
+fn rules() -> Result<()> {
+    let sources = source::all(&cargo::root())?;
+    let complaints = sources.iter().flat_map(|source| {
+        let long = length::complaint(source);
+        long.into_iter().chain(direction::complaints(source))
+    });
+    let complaints = complaints.collect::<Vec<_>>();
+    if complaints.is_empty() {
+        return Ok(());
+    }
+    anyhow::bail!("\n  {}", complaints.join("\n  "))
+}

@@ -1,0 +1,142 @@
+//! Counts what test programs report, passing their output on.
+
+use std::{
+    fmt,
+    io::{BufRead as _, BufReader},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context as _, Result};
+
+use crate::process;
+
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) struct Tally {
+    pub(super) passed: u64,
+    pub(super) failed: u64,
+    pub(super) skipped: u64,
+}
+
+impl Tally {
+    pub(super) fn add(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+    }
+
+    /// `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 2 filtered out; …`
+    ///
+    /// What a filter leaves out was not asked for, so it isn't skipped.
+    fn parse(line: &str) -> Option<Self> {
+        let (_, counts) = line
+            .trim_start()
+            .strip_prefix("test result: ")?
+            .split_once(". ")?;
+        let count = |what: &str| {
+            let counts = counts.split(';').map(str::trim);
+            counts
+                .filter_map(|part| part.strip_suffix(what)?.trim().parse().ok())
+                .next()
+        };
+        Some(Self {
+            passed: count("passed")?,
+            failed: count("failed")?,
+            skipped: count("ignored").unwrap_or(0),
+        })
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            passed,
+            failed,
+            skipped,
+        } = self;
+        write!(f, "{passed} passed, {failed} failed, {skipped} skipped")
+    }
+}
+
+/// Runs tests and sums their results. A program that fails without naming a
+/// failed test (it didn't compile, it crashed) is one failure.
+pub(super) fn counted(command: &mut Command) -> Result<Tally> {
+    let mut child = command
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("can't run `{}`", process::shown(command)))?;
+    let mut total = Tally::default();
+    for line in child
+        .stdout
+        .take()
+        .into_iter()
+        .flat_map(|out| BufReader::new(out).split(b'\n'))
+    {
+        let line = line?;
+        let line = String::from_utf8_lossy(&line);
+        println!("{line}");
+        total.add(Tally::parse(&line).unwrap_or_default());
+    }
+    let status = child.wait()?;
+    if !status.success() && total.failed == 0 {
+        eprintln!("test: `{}` failed ({status})", process::shown(command));
+        total.failed = 1;
+    }
+    Ok(total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tally(passed: u64, failed: u64, skipped: u64) -> Tally {
+        Tally {
+            passed,
+            failed,
+            skipped,
+        }
+    }
+
+    #[test]
+    fn the_summary_line_is_understood() {
+        let line = "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 2 filtered out; \
+            finished in 0.00s";
+        assert_eq!(Tally::parse(line), Some(tally(3, 0, 1)));
+        let line =
+            "test result: FAILED. 13 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out";
+        assert_eq!(Tally::parse(line), Some(tally(13, 2, 0)));
+    }
+
+    #[test]
+    fn other_lines_count_nothing() {
+        assert_eq!(Tally::parse("test blame::lock ... ok"), None);
+        assert_eq!(Tally::parse("test result: "), None);
+        assert_eq!(
+            Tally::parse("the test result: ok. 3 passed; 0 failed"),
+            None
+        );
+    }
+
+    #[test]
+    fn results_of_several_programs_are_summed() {
+        let say = "echo 'test result: ok. 2 passed; 0 failed; 1 ignored'";
+        let mut shell = Command::new("sh");
+        assert_eq!(
+            counted(shell.args(["-c", &format!("{say}; {say}")])).unwrap(),
+            tally(4, 0, 2)
+        );
+    }
+
+    #[test]
+    fn a_crash_is_a_failure() {
+        let mut shell = Command::new("sh");
+        assert_eq!(
+            counted(shell.args(["-c", "exit 101"])).unwrap(),
+            tally(0, 1, 0)
+        );
+    }
+
+    #[test]
+    fn the_closing_line_is_plain() {
+        assert_eq!(tally(1, 2, 3).to_string(), "1 passed, 2 failed, 3 skipped");
+    }
+}
