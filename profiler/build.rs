@@ -47,6 +47,8 @@ fn main() -> Result<()> {
     // one repeats at every build. Only the warnings proper are worth that.
     set("CARGO_TERM_QUIET", "true".into());
     let toolchain = toolchain()?;
+    // Else everything that the inner cargo says becomes a warning.
+    set("CARGO_TERM_QUIET", "true".into());
     let toolchain = toolchain
         .as_deref()
         .map_or(Toolchain::Nightly, Toolchain::Custom);

@@ -178,7 +178,10 @@ impl Origin {
         let mapping = word(page, at!(page_mapping));
         // Anonymous memory has bits set that no address_space has.
         let mapping = if mapping & 3 == 0 { mapping } else { 0 };
-        Self { mapping, index: word(page, at!(folio_index)) }
+        Self {
+            mapping,
+            index: word(page, at!(folio_index)),
+        }
     }
 
     /// Is it a block device's own mapping? That is where file systems keep the blocks

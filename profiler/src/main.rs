@@ -15,7 +15,10 @@ fn main() -> ExitCode {
         _ => cli::main(),
     };
     ended.unwrap_or_else(|error| {
-        eprintln!("profiler: {}", profiler::render::sanitize(&format!("{error:#}")));
+        eprintln!(
+            "profiler: {}",
+            profiler::render::sanitize(&format!("{error:#}"))
+        );
         ExitCode::FAILURE
     })
 }

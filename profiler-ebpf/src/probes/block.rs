@@ -263,7 +263,11 @@ fn block_io_done(ctx: BtfTracePointContext) -> i32 {
         if depth as u32 >= completing.depth {
             break;
         }
-        if completing.slots.get(depth).is_some_and(|slot| slot.request == rq) {
+        if completing
+            .slots
+            .get(depth)
+            .is_some_and(|slot| slot.request == rq)
+        {
             completing.depth = depth as u32;
             break;
         }

@@ -20,7 +20,11 @@ pub(super) fn of(call: &Call, spans: &[Span]) -> Outcome {
         return Outcome::Other;
     }
     if ended.returned == 0 {
-        return if ended.requested == 0 { Outcome::Other } else { Outcome::Eof };
+        return if ended.requested == 0 {
+            Outcome::Other
+        } else {
+            Outcome::Eof
+        };
     }
     if ended.file_flags & libc::O_DIRECT as u32 != 0 {
         return Outcome::Direct;

@@ -19,6 +19,10 @@ pub(super) fn of_a_descriptor(sleep: &Sleep<'_>) -> Option<Vec<Piece>> {
     let wait = sleep.wait;
     sleep.whole(
         Cause::Peer,
-        Detail::Waker { tid: wait.waker_tid, comm: wait.waker_comm, through },
+        Detail::Waker {
+            tid: wait.waker_tid,
+            comm: wait.waker_comm,
+            through,
+        },
     )
 }

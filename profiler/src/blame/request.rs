@@ -21,16 +21,31 @@ pub(super) fn whose_completion_woke(sleep: &Sleep<'_>) -> Option<Vec<Piece>> {
 /// A request's stages, by the moments at which they end.
 pub(super) fn stages(call: &Call, request: &RequestFacts) -> Vec<Piece> {
     let detail = detail(call, request);
-    let stage = |to: u64, cause: Cause| Piece { to, cause, detail: detail.clone() };
+    let stage = |to: u64, cause: Cause| Piece {
+        to,
+        cause,
+        detail: detail.clone(),
+    };
     // Before it was submitted somebody held it: the cgroup's limit, or whoever has the
     // folio and has not asked for it yet. What is not known ends at 0: no time at all.
-    let held = if is_throttled(request) { Cause::Throttle } else { Cause::Lock };
+    let held = if is_throttled(request) {
+        Cause::Throttle
+    } else {
+        Cause::Lock
+    };
     let before = match (held, owner(call, request)) {
         // Our own submission comes before our own sleep.
         (Cause::Lock, Owner::Call | Owner::Unknown) => Vec::new(),
         (Cause::Lock, _) => {
-            let lock = Detail::Lock { name: "folio lock", address: 0 };
-            vec![Piece { to: request.submitted_ns, cause: Cause::Lock, detail: lock }]
+            let lock = Detail::Lock {
+                name: "folio lock",
+                address: 0,
+            };
+            vec![Piece {
+                to: request.submitted_ns,
+                cause: Cause::Lock,
+                detail: lock,
+            }]
         }
         (held, _) => vec![stage(request.submitted_ns, held)],
     };
@@ -55,7 +70,11 @@ pub(super) fn detail(call: &Call, request: &RequestFacts) -> Detail {
     } else {
         IoKind::Data
     };
-    Detail::Request { dev: request.dev, kind, owner }
+    Detail::Request {
+        dev: request.dev,
+        kind,
+        owner,
+    }
 }
 
 fn owner(call: &Call, request: &RequestFacts) -> Owner {
@@ -68,8 +87,14 @@ fn owner(call: &Call, request: &RequestFacts) -> Owner {
     } else if request.owner_tid == me.tid {
         Owner::Thread
     } else if request.owner_pid == me.pid {
-        Owner::Process { tid: request.owner_tid, comm }
+        Owner::Process {
+            tid: request.owner_tid,
+            comm,
+        }
     } else {
-        Owner::Foreign { pid: request.owner_pid, comm }
+        Owner::Foreign {
+            pid: request.owner_pid,
+            comm,
+        }
     }
 }

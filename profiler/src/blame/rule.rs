@@ -58,12 +58,19 @@ impl Sleep<'_> {
 
     /// One piece: the whole sleep.
     pub(super) fn whole(&self, cause: Cause, detail: Detail) -> Option<Vec<Piece>> {
-        Some(vec![Piece { to: self.to, cause, detail }])
+        Some(vec![Piece {
+            to: self.to,
+            cause,
+            detail,
+        }])
     }
 }
 
 fn frames(stacks: &dyn Stacks, id: i32) -> &[String] {
-    u32::try_from(id).ok().and_then(|id| stacks.frames(id)).unwrap_or_default()
+    u32::try_from(id)
+        .ok()
+        .and_then(|id| stacks.frames(id))
+        .unwrap_or_default()
 }
 
 /// Compilers add suffixes to functions that they cut or clone (`.isra.0`, `.cold`).

@@ -23,14 +23,25 @@ const SERVED: [(u32, &str); 9] = [
 /// Sleeps on a served file system, but for those that a lock or a request explains.
 pub(super) fn of_a_file_system(sleep: &Sleep<'_>) -> Option<Vec<Piece>> {
     let magic = sleep.call.ended.magic;
-    let name = SERVED.iter().find(|(known, _)| *known == magic).map(|(_, name)| *name);
+    let name = SERVED
+        .iter()
+        .find(|(known, _)| *known == magic)
+        .map(|(_, name)| *name);
     // A fault or read through a stacked file system shows the server on its stack.
     let name = name.or_else(|| {
-        is_in(sleep.frames(), &["request_wait_answer", "fuse_simple_request"]).then_some("fuse")
+        is_in(
+            sleep.frames(),
+            &["request_wait_answer", "fuse_simple_request"],
+        )
+        .then_some("fuse")
     })?;
     let wait = sleep.wait;
     sleep.whole(
         Cause::Server,
-        Detail::Server { name, tid: wait.waker_tid, comm: wait.waker_comm },
+        Detail::Server {
+            name,
+            tid: wait.waker_tid,
+            comm: wait.waker_comm,
+        },
     )
 }

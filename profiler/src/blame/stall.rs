@@ -8,11 +8,20 @@ use super::{
 };
 
 /// Functions that sleep for a cgroup's sake.
-const LIMITS: [&str; 4] =
-    ["blkcg_maybe_throttle_current", "ioc_rqos_throttle", "blkcg_iolatency_throttle", "__blk_throtl_bio"];
+const LIMITS: [&str; 4] = [
+    "blkcg_maybe_throttle_current",
+    "ioc_rqos_throttle",
+    "blkcg_iolatency_throttle",
+    "__blk_throtl_bio",
+];
 /// Functions that sleep because the device has enough to do.
-const FULL: [&str; 5] =
-    ["wbt_wait", "rq_qos_wait", "blk_mq_get_tag", "__blk_mq_alloc_requests", "__bio_queue_enter"];
+const FULL: [&str; 5] = [
+    "wbt_wait",
+    "rq_qos_wait",
+    "blk_mq_get_tag",
+    "__blk_mq_alloc_requests",
+    "__bio_queue_enter",
+];
 
 /// The stack names the gate.
 pub(super) fn before_the_device(sleep: &Sleep<'_>) -> Option<Vec<Piece>> {

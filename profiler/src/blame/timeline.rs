@@ -33,7 +33,11 @@ pub fn blame(call: &Call, stacks: &dyn Stacks) -> Verdict {
     for span in &spans {
         shares[span.cause] += span.ns;
     }
-    Verdict { outcome: outcome::of(call, &spans), spans, shares }
+    Verdict {
+        outcome: outcome::of(call, &spans),
+        spans,
+        shares,
+    }
 }
 
 /// The walk: everything before `now` has been explained.
@@ -51,7 +55,14 @@ impl<'a> Timeline<'a> {
         let begin = call.ended.head.call_ns;
         let end = begin + call.ns();
         let spans = Vec::with_capacity(4 * call.waits.len() + 1);
-        Self { call, stacks, begin, end, now: begin, spans }
+        Self {
+            call,
+            stacks,
+            begin,
+            end,
+            now: begin,
+            spans,
+        }
     }
 
     /// Explains everything up to `to`, as far as it lies in the call and is not
@@ -88,7 +99,11 @@ impl<'a> Timeline<'a> {
         if wait.flags & WAIT_PREEMPTED != 0 {
             return self.until(back, Cause::Preempted, Detail::None, None);
         }
-        let woken = if wait.woken_ns == 0 { back } else { wait.woken_ns.min(back) };
+        let woken = if wait.woken_ns == 0 {
+            back
+        } else {
+            wait.woken_ns.min(back)
+        };
         let stack = u32::try_from(wait.stack).ok();
         if wait.flags & WAIT_IN_RECLAIM != 0 {
             self.until(woken, Cause::Reclaim, Detail::None, stack);
@@ -100,7 +115,10 @@ impl<'a> Timeline<'a> {
                 to: woken,
                 stacks: self.stacks,
             };
-            let pieces = RULES.iter().find_map(|rule| rule(&sleep)).unwrap_or_default();
+            let pieces = RULES
+                .iter()
+                .find_map(|rule| rule(&sleep))
+                .unwrap_or_default();
             self.asleep(pieces, woken, stack);
         }
         self.until(back, Cause::Runqueue, Detail::None, None);
@@ -109,7 +127,12 @@ impl<'a> Timeline<'a> {
     fn asleep(&mut self, pieces: Vec<Piece>, woken: u64, stack: Option<u32>) {
         let mut rest = (Cause::Unexplained, Detail::None);
         for piece in pieces {
-            self.until(piece.to.min(woken), piece.cause, piece.detail.clone(), stack);
+            self.until(
+                piece.to.min(woken),
+                piece.cause,
+                piece.detail.clone(),
+                stack,
+            );
             rest = (piece.cause, piece.detail);
         }
         self.until(woken, rest.0, rest.1, stack);

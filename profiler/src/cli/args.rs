@@ -8,11 +8,16 @@ use crate::workload::Scenario;
 
 /// Why did this read() block? Says for every read where its nanoseconds went.
 #[derive(Debug, Parser)]
-#[command(version, arg_required_else_help = true, max_term_width = 100, after_help = "\
+#[command(
+    version,
+    arg_required_else_help = true,
+    max_term_width = 100,
+    after_help = "\
 Examples:
   sudo profiler bench                          all scenarios, on a file of its own
   sudo profiler run -- dd if=disk.img of=/dev/null bs=4k iflag=direct
-  sudo profiler attach --pid 4711 --duration 10s")]
+  sudo profiler attach --pid 4711 --duration 10s"
+)]
 pub(super) struct Cli {
     #[command(subcommand)]
     pub command: Command,
@@ -203,6 +208,9 @@ mod tests {
         let error = Cli::try_parse_from(["profiler", "bench", "--scenario", "frozen"])
             .expect_err("no such scenario")
             .to_string();
-        assert!(error.contains("frozen") && error.contains("cold-random"), "{error}");
+        assert!(
+            error.contains("frozen") && error.contains("cold-random"),
+            "{error}"
+        );
     }
 }

@@ -30,8 +30,11 @@ pub(super) fn main(args: &AttachArgs) -> Result<ExitCode> {
         let process = Pid::from_raw(pid as i32).context("no process has this id")?;
         // From here on the id cannot come to mean another process unnoticed.
         let pidfd = match pidfd_open(process, PidfdFlags::empty()) {
-            // SAFETY: the descriptor is the value's own, and stays open as long as it.
-            Ok(pidfd) => unsafe { AsyncFd::register(pidfd) }.context("cannot wait for the process")?,
+            Ok(pidfd) => {
+                // SAFETY: the descriptor is the value's own, and stays open as long as it.
+                let pidfd = unsafe { AsyncFd::register(pidfd) };
+                pidfd.context("cannot wait for the process")?
+            }
             Err(rustix::io::Errno::SRCH) => bail!("there is no process {pid}"),
             Err(rustix::io::Errno::INVAL) => {
                 bail!("{pid} is a thread: give the id of its process")
@@ -40,7 +43,10 @@ pub(super) fn main(args: &AttachArgs) -> Result<ExitCode> {
         };
         let name = process::comm(pid).with_context(|| format!("there is no process {pid}"))?;
         let mut live = watch::open(watch::plan(&args.watch, format!("process {pid} ({name})")))?;
-        let workload = Workload { style: "process".into(), ..Workload::default() };
+        let workload = Workload {
+            style: "process".into(),
+            ..Workload::default()
+        };
         live.begin(&name, &workload, watch::control(&args.watch, pid, 0))?;
         let before = readings::counts(pid, None);
         let started = Instant::now();
@@ -63,7 +69,15 @@ pub(super) fn main(args: &AttachArgs) -> Result<ExitCode> {
         let wall = started.elapsed();
         let open = process::threads_in_reads(pid).len() as u64;
         let after = readings::counts(pid, None);
-        live.end(Some(wall.as_nanos() as u64), workload, Readings { before, after, ..Readings::default() })?;
+        live.end(
+            Some(wall.as_nanos() as u64),
+            workload,
+            Readings {
+                before,
+                after,
+                ..Readings::default()
+            },
+        )?;
         let report = live.close(open)?;
         if !json.is_standard_output() {
             output::show(&report)?;

@@ -1,10 +1,6 @@
 //! `profiler bench`: the bundled reader, in known states.
 
-use std::{
-    ops::ControlFlow,
-    path::Path,
-    process::ExitCode,
-};
+use std::{ops::ControlFlow, path::Path, process::ExitCode};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -36,7 +32,10 @@ pub(super) fn main(args: &BenchArgs) -> Result<ExitCode> {
         some => some.to_vec(),
     };
     let Ok(block_size) = u32::try_from(args.block_size) else {
-        bail!("a block of {} bytes is too large: at most 4 GiB less one", args.block_size)
+        bail!(
+            "a block of {} bytes is too large: at most 4 GiB less one",
+            args.block_size
+        )
     };
     let options = Options {
         block_size,
@@ -67,16 +66,22 @@ pub(super) fn main(args: &BenchArgs) -> Result<ExitCode> {
             if interrupt.asked() {
                 break;
             }
-            run(&mut live, scenario, &subject, &options, args, &identity, &interrupt)
-                .await
-                .with_context(|| format!("scenario {}", scenario.name))?;
+            run(
+                &mut live, scenario, &subject, &options, args, &identity, &interrupt,
+            )
+            .await
+            .with_context(|| format!("scenario {}", scenario.name))?;
         }
         let report = live.close(0)?;
         if !json.is_standard_output() {
             output::show(&report)?;
         }
         json.write(&report)?;
-        Ok(if interrupt.asked() { interrupt::EXIT_CODE.into() } else { ExitCode::SUCCESS })
+        Ok(if interrupt.asked() {
+            interrupt::EXIT_CODE.into()
+        } else {
+            ExitCode::SUCCESS
+        })
     })
 }
 
@@ -84,7 +89,8 @@ pub(super) fn main(args: &BenchArgs) -> Result<ExitCode> {
 fn check(scenarios: &[&Scenario], subject: &Subject, options: &Options) -> Result<()> {
     for scenario in scenarios {
         let spec = scenario.spec(subject.path(), subject.size(), options);
-        spec.validate(subject.direct()).with_context(|| format!("scenario {}", scenario.name))?;
+        spec.validate(subject.direct())
+            .with_context(|| format!("scenario {}", scenario.name))?;
     }
     Ok(())
 }
@@ -97,7 +103,11 @@ fn own_file(
     let bar = progress::bytes("making a file", args.size);
     let made = OwnFile::create(&args.dir, args.size, identity, &mut |written| {
         bar.set_position(written);
-        if interrupt.asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if interrupt.asked() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     });
     bar.finish_and_clear();
     match made {
@@ -110,7 +120,10 @@ fn own_file(
 /// Tells the session what the user calls the file.
 fn name(live: &mut Live, subject: &Subject, args: &BenchArgs) -> Result<()> {
     use std::os::unix::fs::MetadataExt as _;
-    let metadata = subject.file().metadata().context("cannot look at the file")?;
+    let metadata = subject
+        .file()
+        .metadata()
+        .context("cannot look at the file")?;
     let dev = rustix::fs::major(metadata.dev()) << 20 | rustix::fs::minor(metadata.dev());
     live.name_file(dev, metadata.ino(), label(subject, args))
 }
@@ -142,18 +155,33 @@ async fn run(
         state::drop_caches()?;
     }
     let before = state::bring_about(subject, scenario.state, &mut |_| {
-        if interrupt.asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if interrupt.asked() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     });
     let before = match before {
         Err(error) if error.is::<Interrupted>() => return Ok(()),
         before => before?,
     };
-    let own = args.path.is_none().then(|| std::os::fd::AsFd::as_fd(subject.file()));
+    let own = args
+        .path
+        .is_none()
+        .then(|| std::os::fd::AsFd::as_fd(subject.file()));
     let mut reader = Reader::spawn(&spec, identity, own)?;
     let pid = reader.pid();
-    let disk = subject.place().device.as_ref().map(|device| device.disk.clone());
+    let disk = subject
+        .place()
+        .device
+        .as_ref()
+        .map(|device| device.disk.clone());
     let mut workload = workload(scenario, &spec, subject, args);
-    live.begin(scenario.name, &workload, watch::control(&args.watch, pid, 0))?;
+    live.begin(
+        scenario.name,
+        &workload,
+        watch::control(&args.watch, pid, 0),
+    )?;
     let counted = readings::counts(pid, disk.as_deref());
     line.set_message(format!("{}: {}", scenario.name, scenario.summary));
     let stopper = reader.stopper();
@@ -184,7 +212,12 @@ async fn run(
     };
     workload.witnessed = Some(residency);
     let readings = Readings {
-        before: Counts { majflt: Some(0), minflt: Some(0), requests: Some(0), ..counted },
+        before: Counts {
+            majflt: Some(0),
+            minflt: Some(0),
+            requests: Some(0),
+            ..counted
+        },
         after,
         ops: Some(ops),
         residency: Some(residency),

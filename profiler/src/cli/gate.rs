@@ -46,20 +46,32 @@ pub fn main() -> Result<ExitCode> {
     // SAFETY: `profiler run` has put the pipe there, and nothing else knows of it.
     let mut pipe = std::fs::File::from(unsafe { OwnedFd::from_raw_fd(WAIT_FD) });
     let mut byte = [0];
-    if pipe.read(&mut byte).context("cannot wait for the profiler")? == 0 {
+    if pipe
+        .read(&mut byte)
+        .context("cannot wait for the profiler")?
+        == 0
+    {
         // It is gone, or has given up: the command was never started.
         return Ok(ExitCode::from(CANNOT_START));
     }
     drop(pipe);
     let error = Command::new(&program).args(args).exec();
     eprintln!("profiler: cannot start {program:?}: {error}");
-    let code = if error.kind() == std::io::ErrorKind::NotFound { NOT_FOUND } else { CANNOT_START };
+    let code = if error.kind() == std::io::ErrorKind::NotFound {
+        NOT_FOUND
+    } else {
+        CANNOT_START
+    };
     Ok(ExitCode::from(code))
 }
 
 /// Becomes the user who called sudo; the user last, it takes root to change the rest.
 fn take_on(identity: &Identity) -> Result<()> {
-    let groups: Vec<Gid> = identity.groups.iter().map(|&gid| Gid::from_raw(gid)).collect();
+    let groups: Vec<Gid> = identity
+        .groups
+        .iter()
+        .map(|&gid| Gid::from_raw(gid))
+        .collect();
     let (uid, gid) = (Uid::from_raw(identity.uid), Gid::from_raw(identity.gid));
     set_thread_groups(&groups)
         .and_then(|()| set_thread_res_gid(gid, gid, gid))

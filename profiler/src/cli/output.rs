@@ -27,7 +27,9 @@ pub(super) enum Json {
 impl Json {
     /// Makes sure that a report can be written there when the time comes.
     pub(super) fn check(to: Option<&Path>) -> Result<Self> {
-        let Some(path) = to else { return Ok(Self::Nowhere) };
+        let Some(path) = to else {
+            return Ok(Self::Nowhere);
+        };
         if path == Path::new("-") {
             return Ok(Self::StandardOutput);
         }
@@ -147,5 +149,8 @@ fn unless_broken_pipe(written: io::Result<()>) -> io::Result<()> {
 fn options(out: impl AsFd, terminal: bool) -> text::Options {
     let width = rustix::termios::tcgetwinsize(out).map_or(80, |size| usize::from(size.ws_col));
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    text::Options { width: width.clamp(60, 200), colour: terminal && !plain }
+    text::Options {
+        width: width.clamp(60, 200),
+        colour: terminal && !plain,
+    }
 }

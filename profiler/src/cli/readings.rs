@@ -2,10 +2,7 @@
 
 use crate::{
     collect::{disk, process},
-    report::{
-        v1::OpRecord,
-        witness::Counts,
-    },
+    report::{v1::OpRecord, witness::Counts},
     workload::ThreadOps,
 };
 
@@ -53,5 +50,8 @@ pub(super) fn ops(threads: &[ThreadOps], file_size: u64) -> (OpRecord, u64) {
     record.min_ns = latencies.first().copied().unwrap_or(0);
     record.p50_ns = quantile(0.5);
     record.p99_ns = quantile(0.99);
-    (record, pages.into_iter().filter(|used| *used).count() as u64)
+    (
+        record,
+        pages.into_iter().filter(|used| *used).count() as u64,
+    )
 }

@@ -44,7 +44,9 @@ fn read(path: &Path) -> Result<Report> {
         return replay(Reader::new(BufReader::with_capacity(1 << 20, rest))?);
     }
     let mut text = Vec::new();
-    rest.take(MAX_REPORT + 1).read_to_end(&mut text).context("cannot read it")?;
+    rest.take(MAX_REPORT + 1)
+        .read_to_end(&mut text)
+        .context("cannot read it")?;
     if text.len() as u64 > MAX_REPORT {
         bail!("it is larger than any report (256 MiB), and no recording");
     }

@@ -29,20 +29,35 @@ use crate::{
 /// Runs the command and shows the report on standard error.
 pub(super) fn main(args: &RunArgs) -> Result<ExitCode> {
     let json = Json::check(args.watch.json.as_deref())?;
-    let words: Vec<String> =
-        args.command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-    let name = args.command.first().map(|word| base_name(word)).unwrap_or_default();
+    let words: Vec<String> = args
+        .command
+        .iter()
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    let name = args
+        .command
+        .first()
+        .map(|word| base_name(word))
+        .unwrap_or_default();
     watch::runtime()?.block_on(async {
         let interrupt = Interrupt::listen()?;
         let mut live = watch::open(watch::plan(&args.watch, words.join(" ")))?;
         let (mut child, go) = start(args)?;
         let pid = child.id();
-        let workload = Workload { style: "command".into(), ..Workload::default() };
-        live.begin(&name, &workload, watch::control(&args.watch, pid, CONTROL_FROM_EXEC))?;
+        let workload = Workload {
+            style: "command".into(),
+            ..Workload::default()
+        };
+        live.begin(
+            &name,
+            &workload,
+            watch::control(&args.watch, pid, CONTROL_FROM_EXEC),
+        )?;
         // From here on the gate's own read of the pipe is over: it counts before exec.
         let started = std::time::Instant::now();
         go.open()?;
-        let mut waiting = tokio::task::spawn_blocking(move || wait_unreaped(child.id()).map(|()| child));
+        let mut waiting =
+            tokio::task::spawn_blocking(move || wait_unreaped(child.id()).map(|()| child));
         let mut tick = tokio::time::interval(TICK);
         let mut forwarded = false;
         let ended = loop {
@@ -59,8 +74,19 @@ pub(super) fn main(args: &RunArgs) -> Result<ExitCode> {
         let wall = started.elapsed();
         child = ended?;
         let after = readings::counts(pid, None);
-        let readings = Readings { before: Counts::default(), after, ..Readings::default() };
-        live.end(Some(wall.as_nanos() as u64), workload, Readings { after: Counts::default(), ..readings })?;
+        let readings = Readings {
+            before: Counts::default(),
+            after,
+            ..Readings::default()
+        };
+        live.end(
+            Some(wall.as_nanos() as u64),
+            workload,
+            Readings {
+                after: Counts::default(),
+                ..readings
+            },
+        )?;
         let status = child.wait().context("cannot wait for the command")?;
         let report = live.close(0)?;
         output::show_on_error(&report)?;
@@ -83,7 +109,10 @@ fn start(args: &RunArgs) -> Result<(Child, Go)> {
     let (theirs, ours) = io::pipe().context("cannot make a pipe")?;
     let theirs: OwnedFd = theirs.into();
     let mut command = Command::new("/proc/self/exe");
-    command.arg0("profiler").arg(gate::COMMAND).args(&args.command);
+    command
+        .arg0("profiler")
+        .arg(gate::COMMAND)
+        .args(&args.command);
     let from = theirs.as_raw_fd();
     // SAFETY: between fork and exec, and does nothing but system calls.
     unsafe {
@@ -110,7 +139,10 @@ fn wait_unreaped(pid: u32) -> Result<()> {
     use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
     let pid = Pid::from_raw(pid as i32).context("no process")?;
     loop {
-        match waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
+        match waitid(
+            WaitId::Pid(pid),
+            WaitIdOptions::EXITED | WaitIdOptions::NOWAIT,
+        ) {
             Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error).context("cannot wait for the command"),
             Ok(_) => return Ok(()),
@@ -135,5 +167,9 @@ fn code(status: ExitStatus) -> u8 {
 }
 
 fn base_name(word: &OsStr) -> String {
-    Path::new(word).file_name().unwrap_or(word).to_string_lossy().into_owned()
+    Path::new(word)
+        .file_name()
+        .unwrap_or(word)
+        .to_string_lossy()
+        .into_owned()
 }

@@ -1,8 +1,8 @@
 //! What the watching commands have in common.
 
 use anyhow::{Context as _, Result, bail};
-use tokio::io::unix::AsyncFd;
 use profiler_common::control::{CONTROL_EVERY_CALL, Control};
+use tokio::io::unix::AsyncFd;
 
 use super::{args::WatchArgs, output};
 use crate::{load, session::live};
@@ -10,11 +10,16 @@ use crate::{load, session::live};
 /// The plan of a live session.
 pub(super) fn plan(args: &WatchArgs, target: String) -> live::Plan {
     live::Plan {
-        command: std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect(),
+        command: std::env::args_os()
+            .map(|arg| arg.to_string_lossy().into_owned())
+            .collect(),
         target,
         slowest: args.slowest.into(),
         record: args.record.clone(),
-        load: load::Options { ring_bytes: args.ring_size, verbose: args.verbose },
+        load: load::Options {
+            ring_bytes: args.ring_size,
+            verbose: args.verbose,
+        },
     }
 }
 
@@ -34,7 +39,11 @@ pub(super) fn open(plan: live::Plan) -> Result<live::Live> {
 
 /// What the kernel side is to do for a target.
 pub(super) fn control(args: &WatchArgs, pid: u32, flags: u32) -> Control {
-    let every = if args.every_call { CONTROL_EVERY_CALL } else { 0 };
+    let every = if args.every_call {
+        CONTROL_EVERY_CALL
+    } else {
+        0
+    };
     Control {
         target: pid,
         flags: flags | every,
@@ -54,7 +63,9 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime> {
 fn log(live: &mut live::Live) -> Result<()> {
     // RUST_LOG still has the last word.
     let environment = env_logger::Env::default().default_filter_or("debug");
-    let _ = env_logger::Builder::from_env(environment).format_timestamp_micros().try_init();
+    let _ = env_logger::Builder::from_env(environment)
+        .format_timestamp_micros()
+        .try_init();
     let logger = aya_log::EbpfLogger::init(live.probes().ebpf_mut())
         .context("cannot take what the probes log")?;
     // SAFETY: the descriptor is the logger's own, and stays open as long as it.

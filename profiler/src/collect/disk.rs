@@ -36,7 +36,9 @@ pub fn scheduler(disk: &str) -> Option<String> {
 
 /// Names of all block devices, by the kernel's `dev_t` (major << 20 | minor).
 pub fn names() -> BTreeMap<u32, String> {
-    let Ok(devices) = fs::read_dir("/sys/class/block") else { return BTreeMap::new() };
+    let Ok(devices) = fs::read_dir("/sys/class/block") else {
+        return BTreeMap::new();
+    };
     devices
         .flatten()
         .filter_map(|device| {

@@ -1,10 +1,6 @@
 //! Paths of the files that calls were about.
 
-use std::{
-    collections::HashMap,
-    fs,
-    os::unix::fs::MetadataExt as _,
-};
+use std::{collections::HashMap, fs, os::unix::fs::MetadataExt as _};
 
 use profiler_common::fact::{CALL_FAULT, Ended};
 

@@ -21,11 +21,17 @@ pub fn io(pid: u32) -> Option<Io> {
 
 fn parse_io(text: &str) -> Option<Io> {
     let count = |key: &str| -> Option<u64> {
-        let (_, value) =
-            text.lines().filter_map(|line| line.split_once(": ")).find(|(name, _)| *name == key)?;
+        let (_, value) = text
+            .lines()
+            .filter_map(|line| line.split_once(": "))
+            .find(|(name, _)| *name == key)?;
         value.trim().parse().ok()
     };
-    Some(Io { rchar: count("rchar")?, syscr: count("syscr")?, read_bytes: count("read_bytes")? })
+    Some(Io {
+        rchar: count("rchar")?,
+        syscr: count("syscr")?,
+        read_bytes: count("read_bytes")?,
+    })
 }
 
 /// Time that its living threads were runnable and did not run, in ns.
@@ -49,9 +55,16 @@ pub fn comm(pid: u32) -> Option<String> {
 
 /// A thread that is in a call of the read family now: `(tid, descriptor, bytes)`.
 pub fn threads_in_reads(pid: u32) -> Vec<(u32, u64, u64)> {
-    let family =
-        [libc::SYS_read, libc::SYS_pread64, libc::SYS_readv, libc::SYS_preadv, libc::SYS_preadv2];
-    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
+    let family = [
+        libc::SYS_read,
+        libc::SYS_pread64,
+        libc::SYS_readv,
+        libc::SYS_preadv,
+        libc::SYS_preadv2,
+    ];
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else {
+        return Vec::new();
+    };
     threads
         .flatten()
         .filter_map(|thread| {
@@ -76,7 +89,10 @@ pub fn own_cost() -> (u64, u64) {
     let ns = |time: nix::sys::time::TimeVal| {
         time.tv_sec() as u64 * 1_000_000_000 + time.tv_usec() as u64 * 1_000
     };
-    (ns(usage.user_time()) + ns(usage.system_time()), usage.max_rss() as u64 * 1024)
+    (
+        ns(usage.user_time()) + ns(usage.system_time()),
+        usage.max_rss() as u64 * 1024,
+    )
 }
 
 #[cfg(test)]
@@ -86,7 +102,14 @@ mod tests {
     #[test]
     fn io_is_read_by_name() {
         let text = "rchar: 10\nwchar: 1\nsyscr: 3\nsyscw: 1\nread_bytes: 4096\nwrite_bytes: 0\n";
-        assert_eq!(parse_io(text), Some(Io { rchar: 10, syscr: 3, read_bytes: 4096 }));
+        assert_eq!(
+            parse_io(text),
+            Some(Io {
+                rchar: 10,
+                syscr: 3,
+                read_bytes: 4096
+            })
+        );
         assert_eq!(parse_io("rchar: 10\n"), None);
     }
 

@@ -44,7 +44,10 @@ impl Writer {
             .custom_flags(libc::O_NOFOLLOW)
             .open(path)
             .with_context(|| format!("cannot create the recording {path:?}"))?;
-        let mut writer = Self { file: BufWriter::with_capacity(1 << 20, file), path: path.into() };
+        let mut writer = Self {
+            file: BufWriter::with_capacity(1 << 20, file),
+            path: path.into(),
+        };
         writer.bytes(MAGIC)?;
         Ok(writer)
     }
@@ -73,7 +76,9 @@ impl Writer {
 
     /// Writes what is still in memory.
     pub fn finish(mut self) -> Result<()> {
-        self.file.flush().with_context(|| format!("cannot write the recording {:?}", self.path))
+        self.file
+            .flush()
+            .with_context(|| format!("cannot write the recording {:?}", self.path))
     }
 
     fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
@@ -132,7 +137,11 @@ impl<R: Read> Reader<R> {
             }
             bail!("it is not a recording");
         }
-        Ok(Self { from, payload: Vec::new(), at: MAGIC.len() as u64 })
+        Ok(Self {
+            from,
+            payload: Vec::new(),
+            at: MAGIC.len() as u64,
+        })
     }
 
     /// Reads the next frame.
@@ -140,7 +149,7 @@ impl<R: Read> Reader<R> {
     /// # Errors
     ///
     /// The file cannot be read. Damage is not an error: see [`Next::Damaged`].
-    pub fn next(&mut self) -> Result<Next> {
+    pub fn frame(&mut self) -> Result<Next> {
         let mut head = [0; FRAME_HEAD];
         let got = fill(&mut self.from, &mut head)?;
         if got == 0 {
@@ -159,7 +168,9 @@ impl<R: Read> Reader<R> {
         }
         // Grows with what is there, not with what the length claims.
         self.payload.clear();
-        let read = (&mut self.from).take(length.into()).read_to_end(&mut self.payload)?;
+        let read = (&mut self.from)
+            .take(length.into())
+            .read_to_end(&mut self.payload)?;
         if read < length as usize {
             return damaged("it is cut off in the middle of a frame");
         }
@@ -212,12 +223,14 @@ mod tests {
         std::fs::read(path).unwrap()
     }
 
+    type Frames = Vec<(u8, Vec<u8>)>;
+
     /// The frames that can be read, and whether the end was as it should be.
-    fn frames(bytes: &[u8]) -> Option<(Vec<(u8, Vec<u8>)>, bool)> {
+    fn frames(bytes: &[u8]) -> Option<(Frames, bool)> {
         let mut reader = Reader::new(bytes).ok()?;
         let mut frames = Vec::new();
         loop {
-            match reader.next().ok()? {
+            match reader.frame().ok()? {
                 Next::Frame(tag) => frames.push((tag, reader.payload().to_vec())),
                 Next::End => return Some((frames, true)),
                 Next::Damaged(_) => return Some((frames, false)),
@@ -229,7 +242,10 @@ mod tests {
     fn what_is_written_is_read() {
         let (frames, whole) = frames(&recording()).unwrap();
         assert!(whole);
-        assert_eq!(frames, [(1, b"first".to_vec()), (2, vec![]), (3, vec![7; 300])]);
+        assert_eq!(
+            frames,
+            [(1, b"first".to_vec()), (2, vec![]), (3, vec![7; 300])]
+        );
     }
 
     #[test]

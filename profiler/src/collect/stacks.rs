@@ -24,12 +24,19 @@ impl Symbols {
     /// It cannot be read, or shows no addresses to this user (`kernel.kptr_restrict`).
     pub fn read() -> Result<Self> {
         let file = File::open("/proc/kallsyms").context("cannot read the kernel's symbols")?;
-        let mut symbols = Self { starts: Vec::new(), names: String::new() };
+        let mut symbols = Self {
+            starts: Vec::new(),
+            names: String::new(),
+        };
         let mut file = BufReader::with_capacity(1 << 18, file);
         let mut line = String::new();
         loop {
             line.clear();
-            if file.read_line(&mut line).context("cannot read the kernel's symbols")? == 0 {
+            if file
+                .read_line(&mut line)
+                .context("cannot read the kernel's symbols")?
+                == 0
+            {
                 break;
             }
             symbols.line(&line);
@@ -48,7 +55,9 @@ impl Symbols {
         else {
             return;
         };
-        let Ok(address) = u64::from_str_radix(address, 16) else { return };
+        let Ok(address) = u64::from_str_radix(address, 16) else {
+            return;
+        };
         if matches!(kind, "t" | "T" | "w" | "W")
             && let Ok(start) = u32::try_from(self.names.len())
         {
@@ -79,12 +88,23 @@ fn is_noise(name: &str) -> bool {
         || name.starts_with("__bpf_")
         || name.starts_with("__traceiter_")
         || name.starts_with("trace_event_")
-        || matches!(name, "__schedule" | "schedule" | "try_to_wake_up" | "__traceiter" | "sched_waking" | "sched_switch")
+        || matches!(
+            name,
+            "__schedule"
+                | "schedule"
+                | "try_to_wake_up"
+                | "__traceiter"
+                | "sched_waking"
+                | "sched_switch"
+        )
 }
 
 /// The innermost frames that are noise are left out.
 pub fn without_noise(frames: Vec<String>) -> Vec<String> {
-    let first = frames.iter().position(|name| !is_noise(name)).unwrap_or(frames.len());
+    let first = frames
+        .iter()
+        .position(|name| !is_noise(name))
+        .unwrap_or(frames.len());
     frames.into_iter().skip(first).collect()
 }
 
@@ -111,7 +131,10 @@ mod tests {
 
     #[test]
     fn an_address_belongs_to_the_function_before_it() {
-        let mut symbols = Symbols { starts: Vec::new(), names: String::new() };
+        let mut symbols = Symbols {
+            starts: Vec::new(),
+            names: String::new(),
+        };
         for line in [
             "ffffffff81000000 T first",
             "ffffffff81000100 t second [module]",
@@ -128,7 +151,13 @@ mod tests {
 
     #[test]
     fn only_the_innermost_noise_goes() {
-        let frames = ["bpf_trace_run4", "__schedule", "io_schedule", "schedule", "filemap_read"];
+        let frames = [
+            "bpf_trace_run4",
+            "__schedule",
+            "io_schedule",
+            "schedule",
+            "filemap_read",
+        ];
         let left = without_noise(frames.map(String::from).to_vec());
         assert_eq!(left, ["io_schedule", "schedule", "filemap_read"]);
     }

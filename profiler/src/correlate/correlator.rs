@@ -179,16 +179,32 @@ mod tests {
     use super::*;
 
     fn head(tid: u32, call_ns: u64, at_ns: u64) -> Head {
-        Head { tid, pid: 1, call_ns, at_ns, ..Head::default() }
+        Head {
+            tid,
+            pid: 1,
+            call_ns,
+            at_ns,
+            ..Head::default()
+        }
     }
     fn wait(tid: u32, call_ns: u64, at_ns: u64) -> Fact {
-        Fact::Wait(Wait { head: head(tid, call_ns, at_ns), ..Wait::default() })
+        Fact::Wait(Wait {
+            head: head(tid, call_ns, at_ns),
+            ..Wait::default()
+        })
     }
     fn request(tid: u32, call_ns: u64, at_ns: u64) -> Fact {
-        Fact::Request(Request { head: head(tid, call_ns, at_ns), ..Request::default() })
+        Fact::Request(Request {
+            head: head(tid, call_ns, at_ns),
+            ..Request::default()
+        })
     }
     fn ended(tid: u32, call_ns: u64, at_ns: u64, facts: u32) -> Fact {
-        Fact::Ended(Ended { head: head(tid, call_ns, at_ns), facts, ..Ended::default() })
+        Fact::Ended(Ended {
+            head: head(tid, call_ns, at_ns),
+            facts,
+            ..Ended::default()
+        })
     }
 
     #[test]
@@ -199,8 +215,14 @@ mod tests {
         assert!(c.fact(wait(1, 10, 30)).is_none());
         let one = c.fact(ended(1, 10, 40, 2)).expect("call of thread 1");
         let two = c.fact(ended(2, 11, 41, 1)).expect("call of thread 2");
-        assert_eq!((one.waits.len(), one.ns(), one.is_complete()), (2, 30, true));
-        assert_eq!((two.waits.len(), two.ns(), two.is_complete()), (1, 30, true));
+        assert_eq!(
+            (one.waits.len(), one.ns(), one.is_complete()),
+            (2, 30, true)
+        );
+        assert_eq!(
+            (two.waits.len(), two.ns(), two.is_complete()),
+            (1, 30, true)
+        );
         assert!(c.finish().is_empty());
     }
 
@@ -244,7 +266,13 @@ mod tests {
         c.fact(wait(3, 10, 20));
         assert_eq!(
             c.finish(),
-            [Leftover { tid: 3, pid: 1, call_ns: 10, last_ns: 20, facts: 1 }]
+            [Leftover {
+                tid: 3,
+                pid: 1,
+                call_ns: 10,
+                last_ns: 20,
+                facts: 1
+            }]
         );
     }
 

@@ -35,7 +35,8 @@ impl Fields {
 
     /// The byte that holds a one-bit field, and the bit's mask in it.
     pub(super) fn bit(&self, name: &str, path: &str) -> Option<(u32, u32)> {
-        self.bits(name, path).map(|bits| (bits / 8, 1 << (bits % 8)))
+        self.bits(name, path)
+            .map(|bits| (bits / 8, 1 << (bits % 8)))
     }
 
     fn bits(&self, name: &str, path: &str) -> Option<u32> {
@@ -54,10 +55,14 @@ impl Fields {
 
     fn record(&self, name: &str) -> Option<Struct> {
         // A forward declaration may have the same name.
-        self.0.resolve_types_by_name(name).ok()?.into_iter().find_map(|found| match found {
-            Type::Struct(found) => Some(found),
-            _ => None,
-        })
+        self.0
+            .resolve_types_by_name(name)
+            .ok()?
+            .into_iter()
+            .find_map(|found| match found {
+                Type::Struct(found) => Some(found),
+                _ => None,
+            })
     }
 
     fn as_record(&self, found: Type) -> Option<Struct> {
@@ -104,7 +109,9 @@ impl Fields {
     ) -> Result<[Option<u32>; N]> {
         let mut values = [None; N];
         let mut look = |found: Type| -> Result<()> {
-            let Type::Enum(found) = found else { return Ok(()) };
+            let Type::Enum(found) = found else {
+                return Ok(());
+            };
             for member in &found.members {
                 if member.get_name_offset().is_none() {
                     bail!("the kernel's type information is malformed");

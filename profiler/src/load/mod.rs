@@ -25,5 +25,8 @@ use anyhow::Result;
 pub fn survey() -> Result<Vec<(hooks::Hook, bool)>> {
     let fields = fields::Fields::read(offsets::BTF)?;
     offsets::look_up(&fields)?;
-    Ok(hooks::PLAN.iter().map(|hook| (*hook, fields.has_tracepoint(hook.name))).collect())
+    Ok(hooks::PLAN
+        .iter()
+        .map(|hook| (*hook, fields.has_tracepoint(hook.name)))
+        .collect())
 }

@@ -33,8 +33,9 @@ pub(super) fn look_up(fields: &Fields) -> Result<Offsets> {
         }
         Ok(offset)
     };
-    let (iowait, iowait_mask) =
-        fields.bit("task_struct", "in_iowait").unwrap_or((ABSENT, 0));
+    let (iowait, iowait_mask) = fields
+        .bit("task_struct", "in_iowait")
+        .unwrap_or((ABSENT, 0));
     let [head, rahead, meta, throttled, bps_throttled, io_stat] = fields.constants(
         &["pageflags", "req_flag_bits", ""],
         [

@@ -30,7 +30,10 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { ring_bytes: 16 << 20, verbose: false }
+        Self {
+            ring_bytes: 16 << 20,
+            verbose: false,
+        }
     }
 }
 
@@ -87,13 +90,19 @@ impl Probes {
             .map_max_entries("RING", options.ring_bytes)
             .override_global("OFFSETS", &Plain(offsets), true)
             .override_global("FIXED", &Plain(fixed), true)
-            .override_global("AYA_LOG_LEVEL", &(if options.verbose { 5u8 } else { 0 }), true)
+            .override_global(
+                "AYA_LOG_LEVEL",
+                &(if options.verbose { 5u8 } else { 0 }),
+                true,
+            )
             .load(OBJECT)
             .map_err(explain)?;
         let mut hooks: Vec<HookState> = Vec::with_capacity(PLAN.len());
         for hook in PLAN {
             if let Need::Instead(of) = hook.need
-                && hooks.iter().any(|other| other.hook.name == of && other.attached)
+                && hooks
+                    .iter()
+                    .any(|other| other.hook.name == of && other.attached)
             {
                 continue;
             }
@@ -134,18 +143,25 @@ impl Probes {
     pub fn control(&mut self, control: Control) -> Result<()> {
         let map = self.ebpf.map_mut("CONTROL").context("no map CONTROL")?;
         let mut map = Array::<_, Control>::try_from(map)?;
-        map.set(0, control, 0).context("cannot tell the probes what to watch")
+        map.set(0, control, 0)
+            .context("cannot tell the probes what to watch")
     }
 
     /// Takes the ring out; it can be taken once.
     pub fn take_ring(&mut self) -> Result<RingBuf<MapData>> {
-        let map = self.ebpf.take_map("RING").context("the ring was taken before")?;
+        let map = self
+            .ebpf
+            .take_map("RING")
+            .context("the ring was taken before")?;
         Ok(RingBuf::try_from(map)?)
     }
 
     /// Takes the stacks out; they can be taken once.
     pub fn take_stacks(&mut self) -> Result<StackTraceMap<MapData>> {
-        let map = self.ebpf.take_map("STACKS").context("the stacks were taken before")?;
+        let map = self
+            .ebpf
+            .take_map("STACKS")
+            .context("the stacks were taken before")?;
         Ok(StackTraceMap::try_from(map)?)
     }
 
@@ -166,8 +182,10 @@ impl Probes {
         let sums = PerCpuArray::<_, Settled>::try_from(sums)?;
         let buckets = self.ebpf.map("HISTOGRAM").context("no map HISTOGRAM")?;
         let buckets = PerCpuArray::<_, u64>::try_from(buckets)?;
-        let mut snapshot =
-            Snapshot { settled: Default::default(), buckets: vec![0; CLASSES * BUCKETS] };
+        let mut snapshot = Snapshot {
+            settled: Default::default(),
+            buckets: vec![0; CLASSES * BUCKETS],
+        };
         for (class, sum) in snapshot.settled.iter_mut().enumerate() {
             for one in sums.get(&(class as u32), 0)?.iter() {
                 sum.calls += one.calls;
@@ -204,7 +222,9 @@ unsafe impl Pod for Plain<Fixed> {}
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/profiler-ebpf"));
 
 fn attach(ebpf: &mut Ebpf, name: &str, btf: &Btf) -> Result<()> {
-    let program = ebpf.program_mut(name).with_context(|| format!("no program {name}"))?;
+    let program = ebpf
+        .program_mut(name)
+        .with_context(|| format!("no program {name}"))?;
     let program: &mut BtfTracePoint = program.try_into()?;
     program.load(name, btf)?;
     program.attach()?;

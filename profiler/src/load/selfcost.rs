@@ -23,7 +23,10 @@ impl ProgramCost {
         for (name, program) in ebpf.programs() {
             // Not loaded: this kernel has no such hook.
             let Ok(fd) = program.fd() else { continue };
-            let path = format!("/proc/self/fdinfo/{}", std::os::fd::AsFd::as_fd(fd).as_raw_fd());
+            let path = format!(
+                "/proc/self/fdinfo/{}",
+                std::os::fd::AsFd::as_fd(fd).as_raw_fd()
+            );
             let text = fs::read_to_string(&path)
                 .with_context(|| format!("cannot read what the kernel counts of probe {name}"))?;
             sum.run_ns += count(&text, "run_time_ns");
@@ -49,7 +52,8 @@ mod tests {
 
     #[test]
     fn counts_are_found_by_their_whole_name() {
-        let text = "pos:\t0\nprog_type:\t26\nrun_time_ns:\t1200\nrun_cnt:\t7\nrecursion_misses:\t3\n";
+        let text =
+            "pos:\t0\nprog_type:\t26\nrun_time_ns:\t1200\nrun_cnt:\t7\nrecursion_misses:\t3\n";
         assert_eq!(count(text, "run_time_ns"), 1200);
         assert_eq!(count(text, "run_cnt"), 7);
         assert_eq!(count(text, "recursion_misses"), 3);

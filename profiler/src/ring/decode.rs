@@ -8,7 +8,10 @@ use profiler_common::fact::{
 
 /// A fact, told apart by its kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(clippy::large_enum_variant, reason = "facts live for microseconds; boxing costs more")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "facts live for microseconds; boxing costs more"
+)]
 pub enum Fact {
     Wait(Wait),
     Reclaim(Reclaim),
@@ -28,7 +31,11 @@ pub struct Malformed {
 impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
-            Some(kind) => write!(f, "a record of kind {kind} cannot have {} bytes", self.length),
+            Some(kind) => write!(
+                f,
+                "a record of kind {kind} cannot have {} bytes",
+                self.length
+            ),
             None => write!(f, "{} bytes are too few for a record", self.length),
         }
     }
@@ -60,14 +67,22 @@ fn copy<T: Wire>(bytes: &[u8]) -> Option<T> {
 /// [`Malformed`] if the kind is unknown or the length is not the kind's.
 pub fn decode(bytes: &[u8]) -> Result<Fact, Malformed> {
     let Some(head) = copy::<Head>(bytes) else {
-        return Err(Malformed { length: bytes.len(), kind: None });
+        return Err(Malformed {
+            length: bytes.len(),
+            kind: None,
+        });
     };
-    let malformed = Malformed { length: bytes.len(), kind: Some(head.kind) };
+    let malformed = Malformed {
+        length: bytes.len(),
+        kind: Some(head.kind),
+    };
     if head.size as usize != bytes.len() {
         return Err(malformed);
     }
     fn exactly<T: Wire>(bytes: &[u8]) -> Option<T> {
-        (bytes.len() == size_of::<T>()).then(|| copy(bytes)).flatten()
+        (bytes.len() == size_of::<T>())
+            .then(|| copy(bytes))
+            .flatten()
     }
     match head.kind {
         KIND_WAIT => exactly(bytes).map(Fact::Wait),
@@ -145,6 +160,12 @@ mod tests {
         let mut record = ended();
         record.head.kind = 77;
         let fact = Fact::Ended(record);
-        assert_eq!(decode(encode(&fact)), Err(Malformed { length: 208, kind: Some(77) }));
+        assert_eq!(
+            decode(encode(&fact)),
+            Err(Malformed {
+                length: 208,
+                kind: Some(77)
+            })
+        );
     }
 }

@@ -56,7 +56,10 @@ impl blame::Stacks for Known {
 
 impl Names for Known {
     fn frames(&self, stack: u32) -> Vec<String> {
-        self.stacks.frames(stack).map(<[String]>::to_vec).unwrap_or_default()
+        self.stacks
+            .frames(stack)
+            .map(<[String]>::to_vec)
+            .unwrap_or_default()
     }
 
     fn path(&self, dev: u32, inode: u64, _name: &[u8]) -> Option<String> {
@@ -132,7 +135,10 @@ impl Assembly {
     pub fn fact(&mut self, fact: Fact) {
         let head = fact.head();
         self.received[head.kind as usize] += 1;
-        let Some(Running { correlator, tally, .. }) = &mut self.scenario else {
+        let Some(Running {
+            correlator, tally, ..
+        }) = &mut self.scenario
+        else {
             self.stray += 1;
             return;
         };
@@ -171,8 +177,14 @@ impl Assembly {
     }
 
     fn end(&mut self, ending: Ending) -> Result<Scenario> {
-        let Running { beginning, correlator, mut tally } =
-            self.scenario.take().context("a scenario ends that never began")?;
+        let Running {
+            beginning,
+            correlator,
+            mut tally,
+        } = self
+            .scenario
+            .take()
+            .context("a scenario ends that never began")?;
         for settled in &ending.settled {
             let mut buckets = vec![0; BUCKETS];
             for &(bucket, calls) in &settled.buckets {
@@ -222,7 +234,10 @@ impl Assembly {
             ));
         }
         if self.orphans > 0 {
-            notes.push(format!("{} calls have facts but lost their end", self.orphans));
+            notes.push(format!(
+                "{} calls have facts but lost their end",
+                self.orphans
+            ));
         }
         if self.stray > 0 {
             notes.push(format!("{} facts came between scenarios", self.stray));
@@ -243,6 +258,12 @@ impl Assembly {
             target: opening.target,
             hooks: opening.hooks,
         };
-        Ok(assemble(opening.tool, opening.host, session, self.scenarios, quality))
+        Ok(assemble(
+            opening.tool,
+            opening.host,
+            session,
+            self.scenarios,
+            quality,
+        ))
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     collect::recording::Writer,
     report::{
         Readings,
-        v1::{Host, Hook, OwnCost, Tool, Workload},
+        v1::{Hook, Host, OwnCost, Tool, Workload},
     },
 };
 

@@ -7,17 +7,12 @@ use std::{
 
 use anyhow::Result;
 use aya::maps::{MapData, RingBuf, StackTraceMap};
-use profiler_common::{
-    control::Control,
-    counter::Counters,
-    histogram::BUCKETS,
-};
+use profiler_common::{control::Control, counter::Counters, histogram::BUCKETS};
 
 use super::{Assembly, Beginning, Closing, Ending, Entry, File, Opening, Settled, Stack};
 use crate::{
     collect::{
-        disk, machine,
-        process,
+        disk, machine, process,
         recording::Writer,
         stacks::{Symbols, without_noise},
     },
@@ -79,7 +74,9 @@ impl Live {
         let stacks = probes.take_stacks()?;
         let devices = disk::names();
         let opening = Opening {
-            tool: Tool { version: env!("CARGO_PKG_VERSION").into() },
+            tool: Tool {
+                version: env!("CARGO_PKG_VERSION").into(),
+            },
             host: Host {
                 kernel: machine::kernel(),
                 machine: machine::architecture(),
@@ -136,7 +133,10 @@ impl Live {
     /// Begins a scenario: from now on the target is watched.
     pub fn begin(&mut self, name: &str, workload: &Workload, control: Control) -> Result<()> {
         self.drain()?;
-        let beginning = Beginning { name: name.into(), workload: workload.clone() };
+        let beginning = Beginning {
+            name: name.into(),
+            workload: workload.clone(),
+        };
         self.before = Some((self.probes.snapshot()?, self.probes.counters()?));
         self.entry(Entry::Beginning(beginning))?;
         self.probes.control(control)
@@ -186,7 +186,12 @@ impl Live {
 
     /// Ends the scenario. The target may live on; what it does is no longer watched
     /// unless a new scenario begins.
-    pub fn end(&mut self, wall_ns: Option<u64>, workload: Workload, readings: Readings) -> Result<()> {
+    pub fn end(
+        &mut self,
+        wall_ns: Option<u64>,
+        workload: Workload,
+        readings: Readings,
+    ) -> Result<()> {
         self.probes.control(Control::default())?;
         self.drain()?;
         flush(&mut self.recording, &mut self.batch)?;
@@ -194,7 +199,12 @@ impl Live {
             Some((before, _)) => difference(before, &self.probes.snapshot()?),
             None => Vec::new(),
         };
-        let ending = Ending { wall_ns, settled, readings, workload };
+        let ending = Ending {
+            wall_ns,
+            settled,
+            readings,
+            workload,
+        };
         self.entry(Entry::Ending(Box::new(ending)))
     }
 
@@ -273,17 +283,20 @@ fn hook(state: &HookState) -> Hook {
         hook: state.hook.name.into(),
         attached: state.attached,
         without_it: state.hook.without_it.into(),
-        hides: state.hook.hides.iter().map(|&hidden| hidden.into()).collect(),
+        hides: state
+            .hook
+            .hides
+            .iter()
+            .map(|&hidden| hidden.into())
+            .collect(),
     }
 }
 
 /// The functions of a stack, looked up in the live kernel.
-fn frames(
-    stacks: &StackTraceMap<MapData>,
-    symbols: &mut Option<Symbols>,
-    id: u32,
-) -> Vec<String> {
-    let Ok(stack) = stacks.get(&id, 0) else { return Vec::new() };
+fn frames(stacks: &StackTraceMap<MapData>, symbols: &mut Option<Symbols>, id: u32) -> Vec<String> {
+    let Ok(stack) = stacks.get(&id, 0) else {
+        return Vec::new();
+    };
     if symbols.is_none() {
         *symbols = Symbols::read().ok();
     }
@@ -300,7 +313,9 @@ fn difference(before: &Snapshot, after: &Snapshot) -> Vec<Settled> {
         .filter(|(_, (before, after))| after.calls > before.calls)
         .map(|(class, (sums_before, sums_after))| {
             let range = class * BUCKETS..(class + 1) * BUCKETS;
-            let buckets = before.buckets[range.clone()].iter().zip(&after.buckets[range]);
+            let buckets = before.buckets[range.clone()]
+                .iter()
+                .zip(&after.buckets[range]);
             Settled {
                 class: class as u32,
                 calls: sums_after.calls - sums_before.calls,

@@ -21,7 +21,7 @@ pub fn replay(mut reader: Reader<impl Read>) -> Result<Report> {
     let mut assembly = Assembly::default();
     let mut damage = None;
     loop {
-        match reader.next()? {
+        match reader.frame()? {
             Next::End => break,
             Next::Damaged(what) => {
                 damage = Some(what);
@@ -37,11 +37,16 @@ pub fn replay(mut reader: Reader<impl Read>) -> Result<Report> {
         }
     }
     let mut report = match &damage {
-        Some(what) => assembly.finish().with_context(|| format!("the recording is damaged: {what}"))?,
+        Some(what) => assembly
+            .finish()
+            .with_context(|| format!("the recording is damaged: {what}"))?,
         None => assembly.finish()?,
     };
     if let Some(what) = damage {
-        report.quality.notes.push(format!("the recording is damaged: {what}"));
+        report
+            .quality
+            .notes
+            .push(format!("the recording is damaged: {what}"));
     }
     Ok(report)
 }
