@@ -60,7 +60,7 @@ pub(super) fn main(args: &AttachArgs) -> Result<ExitCode> {
         tokio::pin!(timeout);
         loop {
             tokio::select! {
-                _ = tick.tick() => live.drain()?,
+                _ = tick.tick() => live.tick()?,
                 () = &mut timeout => break,
                 () = interrupt.wait() => break,
                 _ = pidfd.readable() => break,

@@ -193,7 +193,7 @@ async fn run(
     let mut tick = tokio::time::interval(TICK);
     let (reader, done) = loop {
         tokio::select! {
-            _ = tick.tick() => live.drain()?,
+            _ = tick.tick() => live.tick()?,
             () = interrupt.wait(), if !interrupt.asked() => stopper.stop(),
             ended = &mut waiting => break ended.context("the reader's keeper has died")?,
         }

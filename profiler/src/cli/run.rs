@@ -62,7 +62,7 @@ pub(super) fn main(args: &RunArgs) -> Result<ExitCode> {
         let mut forwarded = false;
         let ended = loop {
             tokio::select! {
-                _ = tick.tick() => live.drain()?,
+                _ = tick.tick() => live.tick()?,
                 () = interrupt.wait(), if !forwarded => {
                     // ^C has reached the command too; other signals have not.
                     forwarded = true;

@@ -13,7 +13,7 @@ mod selfcost;
 
 pub use hooks::HookState;
 pub use probes::{Options, Probes, Snapshot};
-pub use selfcost::ProgramCost;
+pub use selfcost::{ProgramCost, Sampler};
 
 use anyhow::Result;
 

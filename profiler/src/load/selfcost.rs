@@ -1,9 +1,16 @@
 //! What the probes themselves cost and miss, as the kernel counts it.
 
-use std::{fs, os::fd::AsRawFd as _};
+use std::{
+    fs,
+    os::fd::{AsRawFd as _, OwnedFd},
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result};
-use aya::Ebpf;
+use aya::{
+    Ebpf,
+    sys::{Stats, enable_stats},
+};
 
 /// Sums over all programs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,6 +41,66 @@ impl ProgramCost {
             sum.recursion_misses += count(&text, "recursion_misses");
         }
         Ok(sum)
+    }
+}
+
+/// Has the kernel measure the programs' time, now and then.
+///
+/// Measuring costs two clock reads a run, which is a good part of what a short program
+/// takes itself; so it is on for one tick in [`Sampler::EVERY`], and the sum is scaled
+/// to the whole time. A kernel that refuses (before 5.8, or without the right) leaves
+/// the cost unknown.
+#[derive(Debug, Default)]
+pub struct Sampler {
+    ticks: u32,
+    measuring: Option<(OwnedFd, Instant)>,
+    measured: Duration,
+    watched: Duration,
+    last: Option<Instant>,
+}
+
+impl Sampler {
+    /// One tick in so many is measured.
+    pub const EVERY: u32 = 16;
+
+    /// To be called regularly while a scenario runs.
+    pub fn tick(&mut self) {
+        let now = Instant::now();
+        if let Some(last) = self.last.replace(now) {
+            self.watched += now - last;
+        }
+        self.stop(now);
+        if self.ticks % Self::EVERY == 0
+            && let Ok(fd) = enable_stats(Stats::RunTime)
+        {
+            self.measuring = Some((fd, now));
+        }
+        self.ticks += 1;
+    }
+
+    /// To be called when the scenario is over.
+    pub fn pause(&mut self) {
+        self.stop(Instant::now());
+        self.last = None;
+        self.ticks = 0;
+    }
+
+    fn stop(&mut self, now: Instant) {
+        if let Some((fd, since)) = self.measuring.take() {
+            drop(fd);
+            self.measured += now - since;
+        }
+    }
+
+    /// Time spent in the programs over the whole watched time, in ns, as far as the
+    /// samples tell; `None` if there are none.
+    pub fn scale(&self, cost: &ProgramCost) -> Option<u64> {
+        if self.measured.is_zero() || cost.runs == 0 {
+            return None;
+        }
+        let scale = self.watched.as_secs_f64().max(self.measured.as_secs_f64())
+            / self.measured.as_secs_f64();
+        Some((cost.run_ns as f64 * scale) as u64)
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
         recording::Writer,
         stacks::{Symbols, without_noise},
     },
-    load::{self, HookState, Probes, Snapshot},
+    load::{self, HookState, Probes, Sampler, Snapshot},
     report::{
         Readings,
         v1::{Hook, Host, OwnCost, Report, Tool, Workload},
@@ -58,6 +58,7 @@ pub struct Live {
     started: Instant,
     before: Option<(Snapshot, Counters)>,
     notes: Vec<String>,
+    sampler: Sampler,
 }
 
 impl Live {
@@ -105,6 +106,7 @@ impl Live {
             started,
             before: None,
             notes: Vec::new(),
+            sampler: Sampler::default(),
         };
         live.entry(Entry::Opening(opening))?;
         Ok(live)
@@ -142,8 +144,15 @@ impl Live {
         self.probes.control(control)
     }
 
-    /// Takes what is in the ring now. Call it every [`TICK`].
-    pub fn drain(&mut self) -> Result<()> {
+    /// Takes what has come since the last time. Call it every [`TICK`] while a scenario
+    /// runs.
+    pub fn tick(&mut self) -> Result<()> {
+        self.sampler.tick();
+        self.drain()
+    }
+
+    /// Takes what is in the ring now.
+    fn drain(&mut self) -> Result<()> {
         while let Some(item) = self.ring.next() {
             let bytes: &[u8] = &item;
             let Ok(fact) = decode(bytes) else {
@@ -193,6 +202,7 @@ impl Live {
         readings: Readings,
     ) -> Result<()> {
         self.probes.control(Control::default())?;
+        self.sampler.pause();
         self.drain()?;
         flush(&mut self.recording, &mut self.batch)?;
         let settled = match &self.before {
@@ -246,7 +256,7 @@ impl Live {
             open_calls,
             recursion_misses: Some(cost.recursion_misses),
             own: OwnCost {
-                bpf_ns: (cost.runs > 0).then_some(cost.run_ns),
+                bpf_ns: self.sampler.scale(&cost),
                 cpu_ns: Some(cpu_ns),
                 max_rss_bytes: Some(max_rss),
             },
