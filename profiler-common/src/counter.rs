@@ -6,6 +6,7 @@ use crate::pod;
 /// Counters of one CPU. All only grow.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
 pub struct Counters {
     /// Facts that were to be sent, by kind; `made - lost` arrived in the ring.
     pub made: [u64; KINDS],
@@ -23,6 +24,12 @@ pub struct Counters {
     pub requests: [u64; 3],
     /// Their bytes.
     pub request_bytes: [u64; 3],
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self::ZERO
+    }
 }
 
 impl Counters {

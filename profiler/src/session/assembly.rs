@@ -243,7 +243,7 @@ impl Assembly {
             notes.push(format!("{} facts came between scenarios", self.stray));
         }
         let observed = Observed {
-            counters: (&closing.counts).into(),
+            counters: closing.counts,
             open_calls: closing.open_calls.max(self.left_open),
             recursion_misses: closing.recursion_misses,
             malformed: self.malformed,

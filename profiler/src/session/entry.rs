@@ -99,59 +99,12 @@ pub struct Ending {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Closing {
     pub duration_ns: u64,
-    pub counts: Counts,
+    pub counts: Counters,
     /// Threads that were in a read call when the session ended.
     pub open_calls: u64,
     pub recursion_misses: Option<u64>,
     pub own: OwnCost,
     pub notes: Vec<String>,
-}
-
-/// `profiler_common::counter::Counters`, as a recording keeps them.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Counts {
-    pub made: Vec<u64>,
-    pub lost: Vec<u64>,
-    pub no_state: u64,
-    pub no_owner: u64,
-    pub no_stack: u64,
-    pub no_completion: u64,
-    pub requests: [u64; 3],
-    pub request_bytes: [u64; 3],
-}
-
-impl From<Counters> for Counts {
-    fn from(from: Counters) -> Self {
-        Self {
-            made: from.made.to_vec(),
-            lost: from.lost.to_vec(),
-            no_state: from.no_state,
-            no_owner: from.no_owner,
-            no_stack: from.no_stack,
-            no_completion: from.no_completion,
-            requests: from.requests,
-            request_bytes: from.request_bytes,
-        }
-    }
-}
-
-impl From<&Counts> for Counters {
-    fn from(from: &Counts) -> Self {
-        let mut to = Self::ZERO;
-        for (to, from) in to.made.iter_mut().zip(&from.made) {
-            *to = *from;
-        }
-        for (to, from) in to.lost.iter_mut().zip(&from.lost) {
-            *to = *from;
-        }
-        to.no_state = from.no_state;
-        to.no_owner = from.no_owner;
-        to.no_stack = from.no_stack;
-        to.no_completion = from.no_completion;
-        to.requests = from.requests;
-        to.request_bytes = from.request_bytes;
-        to
-    }
 }
 
 const OPENING: u8 = 1;

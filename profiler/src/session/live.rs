@@ -252,7 +252,7 @@ impl Live {
         }
         let closing = Closing {
             duration_ns: self.started.elapsed().as_nanos() as u64,
-            counts: counters.into(),
+            counts: counters,
             open_calls,
             recursion_misses: Some(cost.recursion_misses),
             own: OwnCost {

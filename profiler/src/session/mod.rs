@@ -11,5 +11,5 @@ pub mod live;
 mod replay;
 
 pub use assembly::Assembly;
-pub use entry::{Beginning, Closing, Counts, Ending, Entry, File, Opening, Settled, Stack};
+pub use entry::{Beginning, Closing, Ending, Entry, File, Opening, Settled, Stack};
 pub use replay::replay;
