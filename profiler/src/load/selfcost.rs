@@ -70,7 +70,7 @@ impl Sampler {
             self.watched += now - last;
         }
         self.stop(now);
-        if self.ticks % Self::EVERY == 0
+        if self.ticks.is_multiple_of(Self::EVERY)
             && let Ok(fd) = enable_stats(Stats::RunTime)
         {
             self.measuring = Some((fd, now));
