@@ -71,7 +71,8 @@ fn each_doubt_has_its_finding() {
     report.quality.no_state = 1;
     report.quality.recursion_misses = Some(2);
     report.quality.open_calls = 1;
-    report.quality.own.bpf_ns = Some(1000 * 300);
+    report.scenarios[0].calls = 10_000;
+    report.quality.own.bpf_ns = Some(10_000 * 300);
     report.session.hooks = vec![Hook {
         hook: "contention_begin".to_owned(),
         without_it: "waits for locks".to_owned(),
@@ -111,6 +112,19 @@ fn each_doubt_has_its_finding() {
             "probe-cost",
         ]
     );
+}
+
+#[test]
+fn the_probes_cost_is_put_next_to_calls_only_where_there_is_one_kind_of_many() {
+    let costly = |scenarios: Vec<Scenario>| {
+        let mut report = report(scenarios);
+        report.quality.own.bpf_ns = Some(1 << 40);
+        ids(&report).contains(&"probe-cost".to_owned())
+    };
+    let with = |calls| Scenario { calls, ..scenario("cold-random") };
+    assert!(costly(vec![with(10_000)]));
+    assert!(!costly(vec![with(9_999)]));
+    assert!(!costly(vec![with(10_000), with(10_000)]));
 }
 
 #[test]

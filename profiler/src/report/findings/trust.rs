@@ -2,12 +2,14 @@
 
 use super::{Said, about_shares, reaching, share};
 use crate::report::units::{count, counted, percent, time};
-use crate::report::v1::{KindCounts, Relation, Report, Severity, Unit, Witness};
+use crate::report::v1::{KindCounts, Relation, Report, Scenario, Severity, Unit, Witness};
 
 /// Unexplained time that is worth a word, of blocked time.
 const UNEXPLAINED: f64 = 0.01;
 /// Cost of the probes that is worth a word, of a scenario's median call.
 const COST: f64 = 0.1;
+/// Calls below which a mean of it says little.
+const MANY: u64 = 10_000;
 
 pub(super) fn lost_facts(report: &Report) -> Vec<Said> {
     let quality = &report.quality;
@@ -234,9 +236,13 @@ pub(super) fn open_calls(report: &Report) -> Vec<Said> {
     }]
 }
 
+/// The time in the probes is one sum for the session, other processes' events in it: it
+/// can be put next to a call only where there is one kind of call, and many of them.
 pub(super) fn probe_cost(report: &Report) -> Vec<Said> {
-    let calls: u64 = report.scenarios.iter().map(|scenario| scenario.calls).sum();
-    let Some(bpf_ns) = report.quality.own.bpf_ns.filter(|_| calls > 0) else {
+    let [Scenario { calls: calls @ MANY.., .. }] = report.scenarios.as_slice() else {
+        return Vec::new();
+    };
+    let Some(bpf_ns) = report.quality.own.bpf_ns else {
         return Vec::new();
     };
     let a_call = bpf_ns / calls;
