@@ -1,6 +1,7 @@
 //! What bears on how far the report can be trusted.
 
 use super::{Said, about_shares, reaching, share};
+use crate::report::sums::sum;
 use crate::report::units::{count, counted, percent, time};
 use crate::report::v1::{KindCounts, Relation, Report, Severity, Unit, Witness};
 
@@ -235,7 +236,7 @@ pub(super) fn open_calls(report: &Report) -> Vec<Said> {
 }
 
 pub(super) fn probe_cost(report: &Report) -> Vec<Said> {
-    let calls: u64 = report.scenarios.iter().map(|scenario| scenario.calls).sum();
+    let calls = sum(report.scenarios.iter().map(|scenario| scenario.calls));
     let Some(bpf_ns) = report.quality.own.bpf_ns.filter(|_| calls > 0) else {
         return Vec::new();
     };
