@@ -138,6 +138,9 @@ impl Live {
             workload: workload.clone(),
         };
         self.before = Some((self.probes.snapshot()?, self.probes.counters()?));
+        if let Some(recording) = &mut self.recording {
+            recording.keep();
+        }
         self.entry(Entry::Beginning(beginning))?;
         self.probes.control(control)
     }
