@@ -354,6 +354,18 @@ fn a_wake_up_that_was_not_seen() {
     );
 }
 
+/// Another CPU can tell the wake-up before this one tells the switch-out: there was no
+/// sleep, only a wait for the CPU (docs/blame.md, Wake-ups).
+#[test]
+fn a_wake_up_before_the_switch_out() {
+    shows(
+        "20 out | 18 woken by=x | 25 back | 30 end",
+        "cpu 20
+         runqueue 5
+         cpu 5",
+    );
+}
+
 #[test]
 fn two_causes_in_one_call() {
     shows(

@@ -183,7 +183,7 @@ pub(crate) fn can_watch() -> bool {
 pub(crate) fn skipped(why: &str) {
     let name = thread::current().name().unwrap_or_default().to_owned();
     let line = format!("skipped: {name}: {why}\n");
-    std::io::stderr().write_all(line.as_bytes()).unwrap();
+    std::io::stdout().write_all(line.as_bytes()).unwrap();
 }
 
 /// The program where somebody without any rights can start it, as that user; as oneself
