@@ -60,14 +60,15 @@ impl Cause {
     }
 }
 
-/// Nanoseconds by cause.
+/// Nanoseconds by cause. Sums stop at `u64::MAX` (584 years): only facts that are not
+/// true go so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Shares([u64; Cause::ALL.len()]);
 
 impl Shares {
     /// Sum over all causes, in nanoseconds.
     pub fn total(&self) -> u64 {
-        self.0.iter().sum()
+        self.0.iter().fold(0, |sum, ns| sum.saturating_add(*ns))
     }
 
     /// Sum over all causes but [`Cause::Cpu`], in nanoseconds.
@@ -78,7 +79,7 @@ impl Shares {
     /// Adds another partition to this one.
     pub fn add(&mut self, other: &Self) {
         for (mine, theirs) in self.0.iter_mut().zip(other.0) {
-            *mine += theirs;
+            *mine = mine.saturating_add(theirs);
         }
     }
 

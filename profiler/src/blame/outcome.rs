@@ -30,7 +30,7 @@ pub(super) fn of(call: &Call, spans: &[Span]) -> Outcome {
         return Outcome::Direct;
     }
     let waited = spans.iter().any(waited_for_pages);
-    let asked = ended.bios[0] + ended.bios[2] > 0;
+    let asked = ended.bios[0] > 0 || ended.bios[2] > 0;
     match (ended.filled_asked > 0, waited || asked) {
         (true, true) => Outcome::Miss,
         // Pages were added and nobody was asked for their bytes.

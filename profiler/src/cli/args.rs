@@ -130,7 +130,7 @@ pub(super) struct RunArgs {
 #[derive(Debug, Args)]
 pub(super) struct AttachArgs {
     /// Process to watch
-    #[arg(long, value_name = "N", required = true, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", required = true, value_parser = clap::value_parser!(u32).range(1..=i32::MAX as i64))]
     pub pid: u32,
     /// How long to watch [default: until it ends, or ^C]
     #[arg(long, value_name = "TIME", value_parser = time)]

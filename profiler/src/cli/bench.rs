@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 
 use super::{
     args::BenchArgs,
-    interrupt::{self, Interrupt},
+    interrupt::Interrupt,
     output::{self, Json},
     progress, readings, watch,
 };
@@ -19,8 +19,8 @@ use crate::{
     },
     session::live::{Live, TICK},
     workload::{
-        Identity, Interrupted, Options, OwnFile, Reader, Scenario, Spec, State, Style, Subject,
-        residency, state,
+        DirectAlign, Identity, Interrupted, Options, OwnFile, Reader, Scenario, Spec, State, Style,
+        Subject, residency, state,
     },
 };
 
@@ -48,48 +48,68 @@ pub(super) fn main(args: &BenchArgs) -> Result<ExitCode> {
         let identity = Identity::invoking()?;
         // What can be refused is refused before anything is made.
         let given = args.path.as_deref().map(Subject::open).transpose()?;
-        if let Some(subject) = &given {
-            check(&scenarios, subject, &options)?;
+        match &given {
+            Some(subject) => check(&scenarios, subject, &options)?,
+            None if args.size == 0 => {
+                bail!("a file of 0 bytes has nothing to read: use a larger --size")
+            }
+            // What the own file will ask of O_DIRECT is not known yet.
+            None => check_spec(&scenarios, &args.dir, args.size, &options, Some(ANY))?,
         }
         let target = format!("the bundled reader, user {}", identity.uid);
         let mut live = watch::open(watch::plan(&args.watch, target))?;
         let subject = match given {
-            Some(subject) => subject,
-            None => match own_file(args, &identity, &interrupt)? {
-                Some(subject) => subject,
-                None => return Ok(interrupt::EXIT_CODE.into()),
-            },
+            Some(subject) => Some(subject),
+            None => own_file(args, &identity, &interrupt)?,
         };
-        check(&scenarios, &subject, &options)?;
-        name(&mut live, &subject, args)?;
-        for scenario in scenarios {
-            if interrupt.asked() {
-                break;
+        if let Some(subject) = &subject {
+            check(&scenarios, subject, &options)?;
+            name(&mut live, subject, args)?;
+            for scenario in scenarios {
+                if interrupt.asked() {
+                    break;
+                }
+                run(
+                    &mut live, scenario, subject, &options, args, &identity, &interrupt,
+                )
+                .await
+                .with_context(|| format!("scenario {}", scenario.name))?;
             }
-            run(
-                &mut live, scenario, &subject, &options, args, &identity, &interrupt,
-            )
-            .await
-            .with_context(|| format!("scenario {}", scenario.name))?;
+        }
+        if interrupt.asked() {
+            live.note("the session was interrupted: not all of it was done".into());
         }
         let report = live.close(0)?;
         if !json.is_standard_output() {
             output::show(&report)?;
         }
         json.write(&report)?;
-        Ok(if interrupt.asked() {
-            interrupt::EXIT_CODE.into()
-        } else {
-            ExitCode::SUCCESS
-        })
+        Ok(interrupt.exit_code().into())
     })
 }
 
+/// A file that takes every O_DIRECT read.
+const ANY: DirectAlign = DirectAlign {
+    memory: 1,
+    offset: 1,
+};
+
 /// Says whether every scenario can be done with this file.
 fn check(scenarios: &[&Scenario], subject: &Subject, options: &Options) -> Result<()> {
+    let (path, size) = (subject.path(), subject.size());
+    check_spec(scenarios, path, size, options, subject.direct())
+}
+
+fn check_spec(
+    scenarios: &[&Scenario],
+    path: &Path,
+    size: u64,
+    options: &Options,
+    direct: Option<DirectAlign>,
+) -> Result<()> {
     for scenario in scenarios {
-        let spec = scenario.spec(subject.path(), subject.size(), options);
-        spec.validate(subject.direct())
+        let spec = scenario.spec(path, size, options);
+        spec.validate(direct)
             .with_context(|| format!("scenario {}", scenario.name))?;
     }
     Ok(())
@@ -191,10 +211,14 @@ async fn run(
         (reader, done)
     });
     let mut tick = tokio::time::interval(TICK);
+    let mut stopped = false;
     let (reader, done) = loop {
         tokio::select! {
             _ = tick.tick() => live.tick()?,
-            () = interrupt.wait(), if !interrupt.asked() => stopper.stop(),
+            () = interrupt.wait(), if !stopped => {
+                stopped = true;
+                stopper.stop();
+            }
             ended = &mut waiting => break ended.context("the reader's keeper has died")?,
         }
     };

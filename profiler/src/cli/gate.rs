@@ -8,7 +8,7 @@ use std::{
     ffi::OsString,
     io::Read as _,
     os::{
-        fd::{FromRawFd as _, OwnedFd},
+        fd::{BorrowedFd, FromRawFd as _, OwnedFd},
         unix::process::CommandExt as _,
     },
     process::{Command, ExitCode},
@@ -30,21 +30,30 @@ const CANNOT_START: u8 = 126;
 /// And for one that does not exist.
 const NOT_FOUND: u8 = 127;
 
-/// Descriptor on which the gate waits.
-pub(super) const WAIT_FD: i32 = 3;
-
-/// Waits, then becomes the command that follows the word on the command line.
+/// Waits, then becomes the command. On the command line, the descriptor to wait on
+/// follows the word: any fixed one may be the command's own (`3<file`).
 pub fn main() -> Result<ExitCode> {
     let mut words = std::env::args_os().skip(2);
-    let (Some(program), args) = (words.next(), words.collect::<Vec<OsString>>()) else {
-        bail!("the gate is started by `profiler run`, with a command");
+    let descriptor = words
+        .next()
+        .and_then(|word| word.to_str()?.parse::<i32>().ok())
+        // The first three are the standard streams, and not ours to close.
+        .filter(|descriptor| *descriptor > 2);
+    let (Some(descriptor), Some(program)) = (descriptor, words.next()) else {
+        bail!("`{COMMAND}` is for the profiler's own use: run `profiler run -- COMMAND`");
     };
+    let args: Vec<OsString> = words.collect();
     let identity = Identity::invoking()?;
     if rustix::process::geteuid().is_root() && identity.uid != 0 {
         take_on(&identity)?;
     }
-    // SAFETY: `profiler run` has put the pipe there, and nothing else knows of it.
-    let mut pipe = std::fs::File::from(unsafe { OwnedFd::from_raw_fd(WAIT_FD) });
+    // Asked first: whoever calls this by hand may give a number that is not open.
+    // SAFETY: used for this question only, in a process of one thread.
+    if rustix::io::fcntl_getfd(unsafe { BorrowedFd::borrow_raw(descriptor) }).is_err() {
+        bail!("`{COMMAND}` is for the profiler's own use: run `profiler run -- COMMAND`");
+    }
+    // SAFETY: open; `profiler run` has left it for this, and nothing else knows of it.
+    let mut pipe = std::fs::File::from(unsafe { OwnedFd::from_raw_fd(descriptor) });
     let mut byte = [0];
     if pipe
         .read(&mut byte)

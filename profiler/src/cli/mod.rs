@@ -20,16 +20,18 @@ mod report;
 mod run;
 mod watch;
 
-use std::process::ExitCode;
+use std::{env, ffi::OsString, process::ExitCode};
 
 use anyhow::Result;
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _, error::ErrorKind};
 
 use args::{Cli, Command};
 
+use crate::render::sanitize;
+
 /// Runs the program; the error is for the caller to show.
 pub fn main() -> Result<ExitCode> {
-    let cli = Cli::parse();
+    let cli = Cli::try_parse().unwrap_or_else(|error| refuse(error));
     match cli.command {
         Command::Bench(args) => bench::main(&args),
         Command::Run(args) => run::main(&args),
@@ -37,5 +39,53 @@ pub fn main() -> Result<ExitCode> {
         Command::Report(args) => report::main(&args),
         Command::Schema => output::print(&format!("{:#}\n", crate::report::schema())),
         Command::Doctor => doctor::main(),
+    }
+}
+
+/// Shows what is wrong with the command line, and ends.
+fn refuse(error: clap::Error) -> ! {
+    let error = harmless(error);
+    let _ = error.print();
+    if let Some(known) = known(error.kind()) {
+        eprintln!("{known}");
+    }
+    std::process::exit(error.exit_code());
+}
+
+/// An error about the command line repeats words of it, which may act on a terminal: so
+/// it is made once more, of words that do not.
+fn harmless(error: clap::Error) -> clap::Error {
+    let words: Vec<OsString> = env::args_os()
+        .map(|word| sanitize(&word.to_string_lossy()).into_owned().into())
+        .collect();
+    if words.iter().map(OsString::as_os_str).eq(env::args_os()) {
+        return error;
+    }
+    match Cli::try_parse_from(words) {
+        Err(error) => error,
+        // Made harmless, the words are right: then only what was wrong can be said.
+        Ok(_) => Cli::command().error(error.kind(), "a word has characters that cannot be shown"),
+    }
+}
+
+/// What could have been typed where there is an unknown word.
+fn known(kind: ErrorKind) -> Option<String> {
+    let cli = Cli::command();
+    let names = |names: Vec<String>| names.join(", ");
+    match kind {
+        ErrorKind::UnknownArgument => {
+            let mut words = env::args_os().skip(1);
+            let command = words.find_map(|word| cli.find_subcommand(word));
+            let options = command.unwrap_or(&cli).get_arguments();
+            let options = options.filter_map(|option| Some(format!("--{}", option.get_long()?)));
+            Some(format!("options: {}", names(options.collect())))
+        }
+        ErrorKind::InvalidSubcommand => {
+            let commands = cli
+                .get_subcommands()
+                .map(|command| command.get_name().into());
+            Some(format!("commands: {}", names(commands.collect())))
+        }
+        _ => None,
     }
 }

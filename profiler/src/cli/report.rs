@@ -14,7 +14,7 @@ use super::{
     output::{self, Json},
 };
 use crate::{
-    collect::recording::{MAGIC, Reader, is_recording},
+    collect::recording::{FAMILY, MAGIC, Reader},
     report::v1::{Report, SCHEMA},
     session::replay,
 };
@@ -40,7 +40,8 @@ fn read(path: &Path) -> Result<Report> {
     }
     let got = file.read(&mut first).context("cannot read it")?;
     let rest = first[..got].chain(file);
-    if is_recording(&first[..got]) {
+    // One of another version says so itself.
+    if first[..got].starts_with(FAMILY) {
         return replay(Reader::new(BufReader::with_capacity(1 << 20, rest))?);
     }
     let mut text = Vec::new();

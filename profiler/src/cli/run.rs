@@ -64,9 +64,8 @@ pub(super) fn main(args: &RunArgs) -> Result<ExitCode> {
             tokio::select! {
                 _ = tick.tick() => live.tick()?,
                 () = interrupt.wait(), if !forwarded => {
-                    // ^C has reached the command too; other signals have not.
                     forwarded = true;
-                    forward(pid);
+                    forward(pid, interrupt.signal());
                 }
                 ended = &mut waiting => break ended.context("the command's keeper has died")?,
             }
@@ -112,17 +111,14 @@ fn start(args: &RunArgs) -> Result<(Child, Go)> {
     command
         .arg0("profiler")
         .arg(gate::COMMAND)
+        .arg(theirs.as_raw_fd().to_string())
         .args(&args.command);
     let from = theirs.as_raw_fd();
     // SAFETY: between fork and exec, and does nothing but system calls.
     unsafe {
         command.pre_exec(move || {
-            if from == gate::WAIT_FD {
-                let flags = libc::fcntl(from, libc::F_GETFD);
-                if libc::fcntl(from, libc::F_SETFD, flags & !libc::FD_CLOEXEC) < 0 {
-                    return Err(io::Error::last_os_error());
-                }
-            } else if libc::dup2(from, gate::WAIT_FD) < 0 {
+            let flags = libc::fcntl(from, libc::F_GETFD);
+            if libc::fcntl(from, libc::F_SETFD, flags & !libc::FD_CLOEXEC) < 0 {
                 return Err(io::Error::last_os_error());
             }
             Ok(())
@@ -150,10 +146,20 @@ fn wait_unreaped(pid: u32) -> Result<()> {
     }
 }
 
-fn forward(pid: u32) {
-    if let Some(pid) = rustix::process::Pid::from_raw(pid as i32) {
+/// Hands a signal on to the command. A ^C has reached it already: the terminal tells
+/// all of its foreground.
+fn forward(pid: u32, signal: i32) {
+    use rustix::process::{Pid, Signal, getpgrp, kill_process};
+    let from_terminal = || {
+        let terminal = std::fs::File::open("/dev/tty").ok()?;
+        rustix::termios::tcgetpgrp(terminal).ok()
+    };
+    if signal == libc::SIGINT && from_terminal() == Some(getpgrp()) {
+        return;
+    }
+    if let (Some(pid), Some(signal)) = (Pid::from_raw(pid as i32), Signal::from_named_raw(signal)) {
         // It may have ended by itself.
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        let _ = kill_process(pid, signal);
     }
 }
 

@@ -18,16 +18,29 @@ use anyhow::{Context as _, Result, bail};
 /// The first bytes of every recording: what it is, and the version of its frames.
 pub const MAGIC: &[u8; 21] = b"profiler.recording/1\n";
 
+/// The first bytes of recordings of whichever version.
+pub const FAMILY: &[u8] = b"profiler.recording/";
+
 /// No frame is larger: a length beyond it is damage, not data.
 pub const MAX_PAYLOAD: u32 = 64 << 20;
 
 const FRAME_HEAD: usize = 9;
 
-/// Writes a recording.
+/// Writes a recording. Until it is [kept](Writer::keep), it is gone when it is dropped.
 #[derive(Debug)]
 pub struct Writer {
     file: BufWriter<File>,
     path: PathBuf,
+    kept: bool,
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if !self.kept {
+            // It was made by us, and nothing worth keeping is in it.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
 }
 
 impl Writer {
@@ -47,6 +60,7 @@ impl Writer {
         let mut writer = Self {
             file: BufWriter::with_capacity(1 << 20, file),
             path: path.into(),
+            kept: false,
         };
         writer.bytes(MAGIC)?;
         Ok(writer)
@@ -55,6 +69,11 @@ impl Writer {
     /// The file, to give it to another owner.
     pub fn file(&self) -> &File {
         self.file.get_ref()
+    }
+
+    /// From now on there is something in it, however it ends.
+    pub fn keep(&mut self) {
+        self.kept = true;
     }
 
     /// Adds a frame.
@@ -76,6 +95,7 @@ impl Writer {
 
     /// Writes what is still in memory.
     pub fn finish(mut self) -> Result<()> {
+        self.keep();
         self.file
             .flush()
             .with_context(|| format!("cannot write the recording {:?}", self.path))
@@ -107,11 +127,6 @@ pub struct Reader<R> {
     at: u64,
 }
 
-/// Does a file begin like a recording? Rewinds nothing: give it the first bytes.
-pub fn is_recording(first: &[u8]) -> bool {
-    first.starts_with(MAGIC)
-}
-
 impl Reader<BufReader<File>> {
     /// Opens a recording.
     pub fn open(path: &Path) -> Result<Self> {
@@ -130,9 +145,8 @@ impl<R: Read> Reader<R> {
     pub fn new(mut from: R) -> Result<Self> {
         let mut magic = [0; MAGIC.len()];
         let got = fill(&mut from, &mut magic)?;
-        if got < MAGIC.len() || !is_recording(&magic) {
-            let known = b"profiler.recording/";
-            if magic.starts_with(known) {
+        if got < MAGIC.len() || magic != *MAGIC {
+            if got == MAGIC.len() && magic.starts_with(FAMILY) {
                 bail!("it is a recording of another version; this program reads version 1");
             }
             bail!("it is not a recording");

@@ -7,18 +7,25 @@ use profiler_common::fact;
 use super::{Call, Completeness};
 use crate::ring::Fact;
 
-/// A call keeps at most so many facts; more are counted as lost, so that one endless
-/// call cannot take all memory (192 bytes each: 3 MiB).
+/// A call keeps at most so many facts, so that one endless call cannot take all memory
+/// (192 bytes each: 3 MiB). More are not kept, which makes the call an incomplete one.
 pub const MAX_FACTS_PER_CALL: usize = 16 * 1024;
 
+/// All open calls together keep at most so many facts: 192 MiB.
+pub const MAX_FACTS: usize = 1024 * 1024;
+
 /// Threads whose state is kept. Beyond it, threads without an open call are forgotten,
-/// which loses nothing but the guard against requests that outlive their call.
-const MAX_THREADS: usize = 64 * 1024;
+/// which loses nothing but the guard against requests that outlive their call; if that
+/// is not enough, so are the calls of which nothing was heard for the longest time:
+/// their ends were lost.
+pub const MAX_THREADS: usize = 64 * 1024;
 
 /// The state machine.
 #[derive(Debug, Default)]
 pub struct Correlator {
     threads: HashMap<u32, Thread>,
+    /// Facts that all threads keep.
+    kept: usize,
     orphans: u64,
     late_requests: u64,
 }
@@ -34,8 +41,6 @@ struct Thread {
     waits: Vec<fact::Wait>,
     reclaims: Vec<fact::Reclaim>,
     requests: Vec<fact::Request>,
-    /// Facts that did not fit.
-    dropped: u32,
 }
 
 /// A call of which facts came but no end: it was open when the session ended, or its
@@ -56,43 +61,61 @@ impl Correlator {
     /// Takes the next fact; gives the call that it ends, if it ends one.
     pub fn fact(&mut self, fact: Fact) -> Option<Call> {
         let head = *fact.head();
-        if self.threads.len() >= MAX_THREADS {
-            self.threads.retain(|_, thread| thread.call_ns != 0);
+        if self.threads.len() >= MAX_THREADS && !self.threads.contains_key(&head.tid) {
+            self.forget();
         }
         let thread = self.threads.entry(head.tid).or_default();
-        if let Fact::Request(request) = fact {
-            if head.call_ns <= thread.ended_ns || head.call_ns < thread.call_ns {
-                // Readahead goes on after the call that began it.
-                self.late_requests += 1;
-                return None;
-            }
-            self.orphans += thread.open(&head);
-            if thread.has_room() {
-                thread.requests.push(request);
-            }
+        if matches!(fact, Fact::Request(_))
+            && (head.call_ns <= thread.ended_ns || head.call_ns < thread.call_ns)
+        {
+            // Readahead goes on after the call that began it.
+            self.late_requests += 1;
             return None;
         }
+        let before = thread.facts();
         self.orphans += thread.open(&head);
+        self.kept -= before - thread.facts();
+        let room = self.kept < MAX_FACTS && thread.facts() < MAX_FACTS_PER_CALL;
         match fact {
-            Fact::Request(_) => None,
-            Fact::Wait(wait) => {
-                if thread.has_room() {
-                    thread.waits.push(wait);
-                } else {
-                    thread.dropped += 1;
-                }
-                None
+            Fact::Ended(ended) => {
+                self.kept -= thread.facts();
+                return Some(thread.end(ended));
             }
-            Fact::Reclaim(reclaim) => {
-                if thread.has_room() {
-                    thread.reclaims.push(reclaim);
-                } else {
-                    thread.dropped += 1;
-                }
-                None
-            }
-            Fact::Ended(ended) => Some(thread.end(ended)),
+            // What is not kept is missed when the call ends.
+            _ if !room => return None,
+            Fact::Wait(wait) => thread.waits.push(wait),
+            Fact::Reclaim(reclaim) => thread.reclaims.push(reclaim),
+            Fact::Request(request) => thread.requests.push(request),
         }
+        self.kept += 1;
+        None
+    }
+
+    /// Makes room for other threads: for half of all at least, since it takes long.
+    fn forget(&mut self) {
+        self.threads.retain(|_, thread| thread.call_ns != 0);
+        if self.threads.len() > MAX_THREADS / 2 {
+            let mut last: Vec<u64> = self.threads.values().map(|t| t.last_ns).collect();
+            let middle = last.len() / 2;
+            let (_, &mut middle, _) = last.select_nth_unstable(middle);
+            let orphans = &mut self.orphans;
+            self.threads.retain(|_, thread| {
+                let stays = thread.last_ns > middle;
+                *orphans += u64::from(!stays && !thread.waits.is_empty());
+                stays
+            });
+        }
+        self.kept = self.threads.values().map(Thread::facts).sum();
+    }
+
+    /// Facts that are kept for open calls: at most [`MAX_FACTS`].
+    pub fn kept(&self) -> usize {
+        self.kept
+    }
+
+    /// Threads that are known: at most [`MAX_THREADS`].
+    pub fn threads(&self) -> usize {
+        self.threads.len()
     }
 
     /// Calls whose facts came but whose end was lost, so far.
@@ -140,8 +163,9 @@ impl Thread {
         orphans
     }
 
-    fn has_room(&self) -> bool {
-        self.waits.len() + self.reclaims.len() + self.requests.len() < MAX_FACTS_PER_CALL
+    /// Facts that are kept.
+    fn facts(&self) -> usize {
+        self.waits.len() + self.reclaims.len() + self.requests.len()
     }
 
     fn clear(&mut self) {
@@ -149,7 +173,6 @@ impl Thread {
         self.waits.clear();
         self.reclaims.clear();
         self.requests.clear();
-        self.dropped = 0;
     }
 
     fn end(&mut self, ended: fact::Ended) -> Call {

@@ -241,8 +241,8 @@ fn explain(error: aya::EbpfError) -> anyhow::Error {
     });
     if denied {
         error.context(
-            "the kernel does not let this process load probes: run it as root, or with \
-             CAP_BPF, CAP_PERFMON and CAP_SYS_RESOURCE",
+            "the kernel does not let this process load probes: start it as root (with sudo), \
+             or with CAP_BPF, CAP_PERFMON and CAP_SYS_RESOURCE",
         )
     } else {
         error.context("cannot load the probes")

@@ -9,6 +9,7 @@ mod docs;
 mod findings;
 mod quality;
 mod schema;
+mod sums;
 mod tally;
 pub mod units;
 pub mod v1;

@@ -3,6 +3,7 @@
 use profiler_common::counter::Counters;
 use profiler_common::fact::{KIND_ENDED, KIND_RECLAIM, KIND_REQUEST, KIND_WAIT};
 
+use super::sums::sum;
 use super::v1::{Hook, KindCounts, OwnCost, Quality, Scenario};
 
 /// What the collector observed of the session itself.
@@ -38,21 +39,17 @@ impl Default for Observed {
 /// The quality block of a session.
 pub fn quality(observed: &Observed, scenarios: &[Scenario], hooks: &[Hook]) -> Quality {
     let counters = &observed.counters;
-    let blocked_ns = scenarios.iter().map(|scenario| scenario.blocked_ns).sum();
-    let unexplained_ns = scenarios
+    let blocked_ns = sum(scenarios.iter().map(|scenario| scenario.blocked_ns));
+    let unexplained_ns = sum(scenarios
         .iter()
-        .map(|scenario| scenario.blame_ns.unexplained)
-        .sum();
+        .map(|scenario| scenario.blame_ns.unexplained));
     let missing = hooks
         .iter()
         .filter(|hook| !hook.attached && !hook.hides.is_empty());
     Quality {
-        facts: counters.made.iter().sum(),
-        lost: counters.lost.iter().sum(),
-        incomplete_calls: scenarios
-            .iter()
-            .map(|scenario| scenario.incomplete_calls)
-            .sum(),
+        facts: sum(counters.made),
+        lost: sum(counters.lost),
+        incomplete_calls: sum(scenarios.iter().map(|scenario| scenario.incomplete_calls)),
         open_calls: observed.open_calls,
         recursion_misses: observed.recursion_misses,
         unexplained_share: share(unexplained_ns, blocked_ns),

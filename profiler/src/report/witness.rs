@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::sums::sum;
 use super::v1::{OpRecord, Relation, Residency, Scenario, Unit, Witness};
 
 /// What others counted while a scenario ran; `None` where nobody did.
@@ -76,7 +77,7 @@ fn an_op_is_a_call(scenario: &Scenario) -> bool {
 
 fn ops(scenario: &Scenario, readings: &Readings, out: &mut Vec<Witness>) {
     let Some(ops) = readings.ops else { return };
-    let ours_ns = scenario.duration_ns + scenario.incomplete_ns;
+    let ours_ns = sum([scenario.duration_ns, scenario.incomplete_ns]);
     if an_op_is_a_call(scenario) {
         let note = "calls seen, and ops that the workload recorded: each op is one call";
         out.push(equal("ops", Unit::Count, scenario.calls, ops.count, note));
@@ -145,12 +146,11 @@ fn process(scenario: &Scenario, readings: &Readings, out: &mut Vec<Witness>) {
         out.push(equal("majflt", Unit::Count, faults, theirs, note));
     }
     if let Some(theirs) = readings.grown(|counts| counts.run_delay_ns) {
-        let ours = scenario.blame_ns.preempted + scenario.blame_ns.runqueue;
+        let ours = sum([scenario.blame_ns.preempted, scenario.blame_ns.runqueue]);
         let waits = scenario.waits.iter();
-        let waits: u64 = waits
+        let waits = waits
             .filter(|wait| matches!(wait.cause.as_str(), "preempted" | "runqueue"))
-            .map(|wait| wait.count)
-            .sum();
+            .map(|wait| wait.count);
         let note = "preempted and runqueue, and the run delay of /proc/PID/schedstat, which also \
                     counts time outside of calls; 20 µs of room a wait, since we count from the \
                     wake-up and the scheduler from its queue";
@@ -159,7 +159,7 @@ fn process(scenario: &Scenario, readings: &Readings, out: &mut Vec<Witness>) {
             Unit::Ns,
             ours,
             theirs,
-            waits * WAKE_ROOM_NS,
+            sum(waits).saturating_mul(WAKE_ROOM_NS),
             note,
         ));
     }

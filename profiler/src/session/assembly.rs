@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, bail};
 use profiler_common::{
-    fact::{Ended, Head},
+    fact::{Ended, Head, KINDS, kind_name},
     histogram::{self, BUCKETS},
 };
 
@@ -25,7 +25,7 @@ pub struct Assembly {
     scenario: Option<Running>,
     scenarios: Vec<Scenario>,
     known: Known,
-    received: [u64; profiler_common::fact::KINDS],
+    received: [u64; KINDS],
     malformed: u64,
     orphans: u64,
     left_open: u64,
@@ -74,6 +74,9 @@ impl Assembly {
     ///
     /// Entries that do not follow each other as a session's do.
     pub fn take(&mut self, entry: Entry<'_>) -> Result<()> {
+        if self.closing.is_some() {
+            bail!("the session goes on after its closing");
+        }
         match entry {
             Entry::Opening(opening) => {
                 if self.opening.replace(opening).is_some() {
@@ -167,11 +170,6 @@ impl Assembly {
         self.known.files.meet(ended).map(String::from)
     }
 
-    /// Records that arrived so far, by kind.
-    pub fn received(&self) -> &[u64] {
-        &self.received
-    }
-
     fn opening(&self) -> Result<&Opening> {
         self.opening.as_ref().context("the session has no opening")
     }
@@ -242,8 +240,19 @@ impl Assembly {
         if self.stray > 0 {
             notes.push(format!("{} facts came between scenarios", self.stray));
         }
+        let counters = closing.counts;
+        // What arrived and what was lost must be all that was made.
+        for (kind, &arrived) in (0..).zip(&self.received) {
+            let told = counters.made[kind].saturating_sub(counters.lost[kind]);
+            if whole && told != arrived {
+                notes.push(format!(
+                    "of facts of kind {}, {told} were sent but {arrived} arrived",
+                    kind_name(kind as u32)
+                ));
+            }
+        }
         let observed = Observed {
-            counters: closing.counts,
+            counters,
             open_calls: closing.open_calls.max(self.left_open),
             recursion_misses: closing.recursion_misses,
             malformed: self.malformed,

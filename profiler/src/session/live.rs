@@ -140,6 +140,9 @@ impl Live {
             workload: workload.clone(),
         };
         self.before = Some((self.probes.snapshot()?, self.probes.counters()?));
+        if let Some(recording) = &mut self.recording {
+            recording.keep();
+        }
         self.entry(Entry::Beginning(beginning))?;
         self.probes.control(control)
     }
@@ -239,17 +242,7 @@ impl Live {
         let counters = self.probes.counters()?;
         let cost = self.probes.cost()?;
         let (cpu_ns, max_rss) = process::own_cost();
-        let mut notes = std::mem::take(&mut self.notes);
-        // What arrived and what was lost must be all that was made.
-        for (kind, &arrived) in self.assembly.received().iter().enumerate() {
-            let told = counters.made[kind] - counters.lost[kind];
-            if told != arrived {
-                notes.push(format!(
-                    "of facts of kind {}, {told} were sent but {arrived} arrived",
-                    profiler_common::fact::kind_name(kind as u32)
-                ));
-            }
-        }
+        let notes = std::mem::take(&mut self.notes);
         let closing = Closing {
             duration_ns: self.started.elapsed().as_nanos() as u64,
             counts: counters,

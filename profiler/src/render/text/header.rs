@@ -39,7 +39,7 @@ fn file(page: &mut Page, workload: &Workload) {
     rest.extend(
         workload
             .read_ahead_kb
-            .map(|kib| format!("read-ahead {}", round_size(kib << 10))),
+            .map(|kib| format!("read-ahead {}", round_size(kib.saturating_mul(1024)))),
     );
     rest.extend(
         workload

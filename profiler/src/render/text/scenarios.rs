@@ -87,7 +87,8 @@ fn bar(scenario: &Scenario, room: usize, colour: bool) -> Cell {
     if scenario.duration_ns == 0 {
         return Vec::new();
     }
-    let exact = |share: f64| share * room as f64;
+    // A report from somebody else may claim shares of more than all.
+    let exact = |share: f64| share.clamp(0.0, 1.0) * room as f64;
     let mut marks: Vec<usize> = shares
         .iter()
         .map(|(_, share)| exact(*share) as usize)

@@ -1,6 +1,7 @@
 //! What the bundled scenarios say next to each other.
 
 use super::{Said, share};
+use crate::report::sums::sum;
 use crate::report::units::{counted, percent, ratio, round_size, size, time};
 use crate::report::v1::{Latency, Report, Scenario, Severity};
 
@@ -115,12 +116,14 @@ pub(super) fn readahead_window(report: &Report) -> Vec<Said> {
     let (Some(windows), Some(limit_kb)) = (windows, scenario.workload.read_ahead_kb) else {
         return Vec::new();
     };
-    let limit = limit_kb << 10;
-    let window = scenario.readahead.pages_filled * report.host.page_size / windows;
+    let limit = limit_kb.saturating_mul(1024);
+    let filled = scenario.readahead.pages_filled;
+    let window = filled.saturating_mul(report.host.page_size) / windows;
     if limit == 0 {
         return Vec::new();
     }
-    let waiting = scenario.outcomes.late.duration_ns + scenario.outcomes.miss.duration_ns;
+    let outcomes = &scenario.outcomes;
+    let waiting = sum([outcomes.late.duration_ns, outcomes.miss.duration_ns]);
     let at_limit = share(window, limit) >= 0.8 && share(waiting, scenario.duration_ns) >= 0.5;
     let device = scenario.workload.device.as_deref().unwrap_or("the device");
     vec![Said {

@@ -121,7 +121,10 @@ fn the_probes_cost_is_put_next_to_calls_only_where_there_is_one_kind_of_many() {
         report.quality.own.bpf_ns = Some(1 << 40);
         ids(&report).contains(&"probe-cost".to_owned())
     };
-    let with = |calls| Scenario { calls, ..scenario("cold-random") };
+    let with = |calls| Scenario {
+        calls,
+        ..scenario("cold-random")
+    };
     assert!(costly(vec![with(10_000)]));
     assert!(!costly(vec![with(9_999)]));
     assert!(!costly(vec![with(10_000), with(10_000)]));

@@ -239,7 +239,13 @@ pub(super) fn open_calls(report: &Report) -> Vec<Said> {
 /// The time in the probes is one sum for the session, other processes' events in it: it
 /// can be put next to a call only where there is one kind of call, and many of them.
 pub(super) fn probe_cost(report: &Report) -> Vec<Said> {
-    let [Scenario { calls: calls @ MANY.., .. }] = report.scenarios.as_slice() else {
+    let [
+        Scenario {
+            calls: calls @ MANY..,
+            ..
+        },
+    ] = report.scenarios.as_slice()
+    else {
         return Vec::new();
     };
     let Some(bpf_ns) = report.quality.own.bpf_ns else {

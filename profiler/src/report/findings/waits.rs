@@ -1,6 +1,7 @@
 //! What calls waited for.
 
 use super::{Said, about_shares, reaching, share, shares_of};
+use crate::report::sums::sum;
 use crate::report::units::{counted, percent, time};
 use crate::report::v1::{Report, Severity};
 
@@ -95,10 +96,9 @@ pub(super) fn foreign_requests(report: &Report) -> Vec<Said> {
     let scenarios = reaching(report, RARE, |scenario| {
         Some(share(scenario.io.as_ref()?.foreign_ns, scenario.blocked_ns))
     });
-    let waits: u64 = scenarios
+    let waits = sum(scenarios
         .iter()
-        .filter_map(|(scenario, _)| scenario.io.as_ref().map(|io| io.foreign))
-        .sum();
+        .filter_map(|(scenario, _)| scenario.io.as_ref().map(|io| io.foreign)));
     let longest = scenarios
         .iter()
         .flat_map(|(scenario, _)| &scenario.waits)
@@ -157,9 +157,11 @@ pub(super) fn readahead_late(report: &Report) -> Vec<Said> {
     if scenarios.is_empty() {
         return Vec::new();
     }
-    let (late, all) = scenarios.iter().fold((0, 0), |(late, all), (scenario, _)| {
-        (late + scenario.outcomes.late.calls, all + scenario.calls)
-    });
+    let calls = scenarios.iter().map(|(scenario, _)| scenario.calls);
+    let late = scenarios
+        .iter()
+        .map(|(scenario, _)| scenario.outcomes.late.calls);
+    let (late, all) = (sum(late), sum(calls));
     vec![Said {
         severity: Severity::Info,
         summary: format!(

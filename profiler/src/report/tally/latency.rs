@@ -11,6 +11,10 @@ const LIMIT_NS: u64 = 1 << 42;
 /// Buckets an octave in the report: each is at most 1/8 of its lower bound wide.
 const STEPS: u64 = 8;
 
+/// More durations than this are not counted: a call a nanosecond for 104 days. Only
+/// recordings that are not true have them, and the histogram adds up without looking.
+const MOST: u64 = 1 << 53;
+
 /// A histogram of durations, with what has to be exact beside it.
 #[derive(Debug)]
 pub(super) struct Durations {
@@ -38,7 +42,7 @@ impl Durations {
     /// Adds one duration, known exactly.
     pub(super) fn add(&mut self, ns: u64) {
         self.add_many(ns, 1);
-        self.total_ns += u128::from(ns);
+        self.total_ns = self.total_ns.saturating_add(ns.into());
     }
 
     /// Adds what the kernel side settled: counts by bucket, and their exact sum.
@@ -51,10 +55,11 @@ impl Durations {
                 );
             }
         }
-        self.total_ns += u128::from(total_ns);
+        self.total_ns = self.total_ns.saturating_add(total_ns.into());
     }
 
     fn add_many(&mut self, ns: u64, count: u64) {
+        let count = count.min(MOST - self.count);
         self.histogram.saturating_record_n(ns, count);
         self.count += count;
         self.min = self.min.min(ns);
@@ -97,7 +102,7 @@ impl Durations {
             let le = upper_bound(step.value_iterated_to());
             let count = step.count_since_last_iteration();
             match buckets.last_mut() {
-                Some(last) if last.le == le => last.count += count,
+                Some(last) if last.le == le => last.count = last.count.saturating_add(count),
                 _ => buckets.push(v1::Bucket { le, count }),
             }
         }

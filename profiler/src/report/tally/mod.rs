@@ -21,7 +21,10 @@ use profiler_common::histogram::{
 pub use context::{Context, Names};
 
 use self::{latency::Durations, requests::Requests, slowest::Slowest, waits::Waits};
-use super::{v1, witness};
+use super::{
+    sums::{grow, sum},
+    v1, witness,
+};
 use crate::blame::{Cause, Outcome, Shares, Verdict};
 use crate::correlate::Call;
 
@@ -82,8 +85,11 @@ impl Tally {
     /// Folds one told call in.
     pub fn call(&mut self, call: &Call, verdict: &Verdict) {
         let ns = call.ns();
-        self.calls += 1;
-        self.bytes += u64::try_from(call.ended.returned).unwrap_or(0);
+        grow(&mut self.calls, 1);
+        grow(
+            &mut self.bytes,
+            u64::try_from(call.ended.returned).unwrap_or(0),
+        );
         self.latency.add(ns);
         self.outcome(verdict.outcome, 1, ns);
         self.filled(&call.ended);
@@ -98,7 +104,7 @@ impl Tally {
             verdict.spans.iter().for_each(|span| self.waits.add(span));
         } else {
             self.incomplete_calls += 1;
-            self.incomplete_ns += ns;
+            grow(&mut self.incomplete_ns, ns);
         }
     }
 
@@ -111,9 +117,9 @@ impl Tally {
     /// Adds the quiet calls of one class, settled in the kernel: all of their time is
     /// `cpu`. `buckets` has their number by latency (`profiler_common::histogram`).
     pub fn settled(&mut self, class: u32, sums: &Settled, buckets: &[u64]) {
-        self.calls += sums.calls;
-        self.bytes += sums.bytes;
-        self.shares[Cause::Cpu] += sums.ns;
+        grow(&mut self.calls, sums.calls);
+        grow(&mut self.bytes, sums.bytes);
+        grow(&mut self.shares[Cause::Cpu], sums.ns);
         self.latency.add_settled(buckets, sums.ns);
         self.outcome(quiet_outcome(class), sums.calls, sums.ns);
     }
@@ -167,16 +173,26 @@ impl Tally {
     }
 
     fn outcome(&mut self, outcome: Outcome, calls: u64, ns: u64) {
-        let sum = &mut self.outcomes[outcome as usize];
-        sum.calls += calls;
-        sum.duration_ns += ns;
+        let so_far = &mut self.outcomes[outcome as usize];
+        grow(&mut so_far.calls, calls);
+        grow(&mut so_far.duration_ns, ns);
     }
 
     fn filled(&mut self, ended: &Ended) {
-        self.readahead.sync += u64::from(ended.readahead_sync);
-        self.readahead.asynchronous += u64::from(ended.readahead_async);
-        self.readahead.pages += u64::from(ended.filled);
-        self.readahead.pages_asked += u64::from(ended.filled_asked);
+        let Filled {
+            sync,
+            asynchronous,
+            pages,
+            pages_asked,
+        } = &mut self.readahead;
+        for (sum, by) in [
+            (sync, ended.readahead_sync),
+            (asynchronous, ended.readahead_async),
+            (pages, ended.filled),
+            (pages_asked, ended.filled_asked),
+        ] {
+            grow(sum, by.into());
+        }
     }
 
     fn outcomes(&self) -> v1::Outcomes {
@@ -203,7 +219,7 @@ impl Tally {
             pages_asked,
         } = self.readahead;
         v1::Readahead {
-            windows: told(sync + asynchronous),
+            windows: told(sum([sync, asynchronous])),
             windows_sync: told(sync),
             windows_async: told(asynchronous),
             pages_filled: pages,

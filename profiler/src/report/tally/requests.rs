@@ -4,7 +4,7 @@ use profiler_common::fact::{REQUEST_METADATA, REQUEST_READAHEAD, REQUEST_WRITE, 
 
 use super::latency::Durations;
 use crate::blame::{Detail, IoKind, Owner, Span};
-use crate::report::v1;
+use crate::report::{sums::grow, v1};
 
 #[derive(Debug)]
 pub(super) struct Requests {
@@ -61,9 +61,9 @@ impl Requests {
         let mut before = &Detail::None;
         for span in spans {
             if let Detail::Request { kind, owner, .. } = &span.detail {
-                *slot(&mut self.waited_ns, *kind) += span.ns;
+                grow(slot(&mut self.waited_ns, *kind), span.ns);
                 if matches!(owner, Owner::Foreign { .. }) {
-                    self.foreign_ns += span.ns;
+                    grow(&mut self.foreign_ns, span.ns);
                     self.foreign += u64::from(*before != span.detail);
                 }
             }

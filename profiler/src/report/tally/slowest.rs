@@ -101,7 +101,7 @@ fn describe(slow: &Slow, context: &Context<'_>) -> v1::SlowCall {
         tid: ended.head.tid,
         comm: words::text_of(&ended.comm),
         path: path(ended, context),
-        offset: u64::try_from(ended.offset).ok(),
+        offset: offset(ended),
         requested: (!vectors || ended.requested > 0).then_some(ended.requested),
         returned: ended.returned,
         latency_ns: *ns,
@@ -118,6 +118,14 @@ fn describe(slow: &Slow, context: &Context<'_>) -> v1::SlowCall {
         }),
         parts: parts(&verdict.spans, context),
         timeline_omitted,
+    }
+}
+
+/// Pipes and sockets have a position too, in the kernel: it is always 0.
+fn offset(ended: &Ended) -> Option<u64> {
+    match ended.mode & libc::S_IFMT {
+        libc::S_IFIFO | libc::S_IFSOCK => None,
+        _ => u64::try_from(ended.offset).ok(),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::blame::{Cause, Detail, Span};
-use crate::report::{v1, words};
+use crate::report::{sums::grow, v1, words};
 
 use super::Context;
 
@@ -21,8 +21,8 @@ struct Sum {
 
 impl Sum {
     fn add(&mut self, other: Self) {
-        self.count += other.count;
-        self.ns += other.ns;
+        grow(&mut self.count, other.count);
+        grow(&mut self.ns, other.ns);
         self.max_ns = self.max_ns.max(other.max_ns);
     }
 }
@@ -75,8 +75,8 @@ impl Waits {
                     request: words::request(detail, context.devices),
                     ..v1::Wait::default()
                 });
-            entry.count += sum.count;
-            entry.ns += sum.ns;
+            grow(&mut entry.count, sum.count);
+            grow(&mut entry.ns, sum.ns);
             entry.max_ns = entry.max_ns.max(sum.max_ns);
         }
         let mut entries: Vec<_> = entries

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::blame::Cause;
+use crate::report::sums::sum;
 
 /// A value for each cause, in the order in which causes are shown.
 ///
@@ -90,7 +91,7 @@ impl<T: Copy> Blame<T> {
 impl Blame<u64> {
     /// Sum over all causes that are known.
     pub fn total(&self) -> u64 {
-        self.iter().filter_map(|(_, ns)| ns).sum()
+        sum(self.iter().filter_map(|(_, ns)| ns))
     }
 }
 

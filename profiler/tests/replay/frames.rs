@@ -1,0 +1,115 @@
+//! Recordings as lists of frames, to take apart and to put together again.
+
+use std::{fs, path::Path};
+
+use profiler::{
+    collect::recording::{MAGIC, Next, Reader},
+    render::{
+        json,
+        text::{self, Options},
+    },
+    report::v1::Report,
+    session::replay,
+};
+
+use crate::memory;
+
+pub(crate) const OPENING: u8 = 1;
+pub(crate) const BEGINNING: u8 = 2;
+pub(crate) const FACTS: u8 = 5;
+pub(crate) const ENDING: u8 = 6;
+pub(crate) const CLOSING: u8 = 7;
+
+/// A tag and a payload.
+pub(crate) type Frame = (u8, Vec<u8>);
+
+/// More than a replay of any recording here takes.
+const LIMIT: usize = 48 << 20;
+
+/// The names of all recordings.
+pub(crate) const NAMES: [&str; 8] = [
+    "warm",
+    "cold-random",
+    "readahead",
+    "no-readahead",
+    "direct-sequential",
+    "direct-random",
+    "mapped",
+    "run",
+];
+
+pub(crate) fn bytes(name: &str) -> Vec<u8> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recordings");
+    fs::read(folder.join(format!("{name}.rec"))).unwrap()
+}
+
+pub(crate) fn frames(bytes: &[u8]) -> Vec<Frame> {
+    let mut reader = Reader::new(bytes).unwrap();
+    let mut frames = Vec::new();
+    loop {
+        match reader.frame().unwrap() {
+            Next::Frame(tag) => frames.push((tag, reader.payload().to_vec())),
+            Next::End => return frames,
+            Next::Damaged(what) => panic!("{what}"),
+        }
+    }
+}
+
+/// Frames with valid checksums, whatever is in them.
+pub(crate) fn recording(frames: &[Frame]) -> Vec<u8> {
+    let mut bytes = MAGIC.to_vec();
+    for (tag, payload) in frames {
+        let mut sum = crc32fast::Hasher::new();
+        sum.update(&[*tag]);
+        sum.update(payload);
+        bytes.push(*tag);
+        bytes.extend((payload.len() as u32).to_le_bytes());
+        bytes.extend(sum.finalize().to_le_bytes());
+        bytes.extend(payload);
+    }
+    bytes
+}
+
+/// Replays, and shows what came out in every way that there is. The memory that it takes
+/// is bounded, and a report is one that can be read again.
+pub(crate) fn replayed(bytes: &[u8]) -> Result<Report, String> {
+    let (report, most) = memory::peak(|| {
+        let report = Reader::new(bytes)
+            .and_then(replay)
+            .map_err(|error| format!("{error:#}"))?;
+        shown(&report);
+        Ok(report)
+    });
+    assert!(
+        most < LIMIT + 4 * bytes.len(),
+        "{} MiB of memory",
+        most >> 20
+    );
+    report
+}
+
+pub(crate) fn shown(report: &Report) {
+    for width in [60, 200] {
+        let options = Options {
+            width,
+            colour: true,
+        };
+        text::render(report, &mut Vec::new(), &options).unwrap();
+    }
+    let again: Report = serde_json::from_str(&as_json(report)).unwrap();
+    assert_eq!(as_json(&again), as_json(report));
+}
+
+pub(crate) fn as_json(report: &Report) -> String {
+    let mut out = Vec::new();
+    json::render(report, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+/// Is this an error, or a report that says that something is wrong with it?
+pub(crate) fn is_marked(result: &Result<Report, String>) -> bool {
+    match result {
+        Ok(report) => !report.quality.notes.is_empty() || report.quality.malformed > 0,
+        Err(error) => !error.is_empty(),
+    }
+}

@@ -1,0 +1,17 @@
+//! Recordings of every scenario, made with the real program, replayed: to exactly the
+//! report that they gave, and damaged in every way, to an error or to a report that says
+//! so. Needs no rights.
+//!
+//! A new recording, in a folder whose name may be published:
+//! `profiler bench --scenario NAME --size 4M --reads 200 --dir . --record NAME.rec`
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "all of it is tests, also what is no #[test] itself"
+)]
+
+mod damage;
+mod frames;
+mod golden;
+mod malice;
+mod memory;

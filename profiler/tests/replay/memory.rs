@@ -1,0 +1,62 @@
+//! What a thread allocates, to see that nothing in a file makes it absurd.
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    cell::Cell,
+};
+
+struct Counting;
+
+thread_local! {
+    static NOW: Cell<isize> = const { Cell::new(0) };
+    static PEAK: Cell<isize> = const { Cell::new(0) };
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn count(bytes: isize) {
+    // A thread that ends frees its own last things after its counters are gone.
+    let _ = NOW.try_with(|now| {
+        now.set(now.get() + bytes);
+        let _ = PEAK.try_with(|peak| peak.set(peak.get().max(now.get())));
+    });
+}
+
+// SAFETY: the system's allocator, counted.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size() as isize);
+        // SAFETY: as the caller promises.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        count(-(layout.size() as isize));
+        // SAFETY: as the caller promises.
+        unsafe { System.dealloc(at, layout) }
+    }
+
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // Both are there while it is copied.
+        count(size as isize);
+        count(-(layout.size() as isize));
+        // SAFETY: as the caller promises.
+        unsafe { System.realloc(at, layout, size) }
+    }
+}
+
+/// The most bytes that this thread had at once while it did something, beyond those that
+/// it had before.
+pub(crate) fn peak<T>(what: impl FnOnce() -> T) -> (T, usize) {
+    let before = NOW.get();
+    PEAK.set(before);
+    let done = what();
+    (done, (PEAK.get() - before).try_into().unwrap_or(0))
+}
+
+#[test]
+fn an_allocation_is_counted() {
+    let (_, bytes) = peak(|| vec![0u8; 1 << 20]);
+    assert!((1 << 20..2 << 20).contains(&bytes), "{bytes}");
+}
