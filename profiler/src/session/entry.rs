@@ -116,6 +116,14 @@ pub struct Counts {
     pub no_owner: u64,
     pub no_stack: u64,
     pub no_completion: u64,
+    #[serde(default)]
+    pub forks: u64,
+    #[serde(default)]
+    pub execs: u64,
+    #[serde(default)]
+    pub reads_before: u64,
+    #[serde(default)]
+    pub bytes_before: u64,
     pub requests: [u64; 3],
     pub request_bytes: [u64; 3],
 }
@@ -129,6 +137,10 @@ impl From<Counters> for Counts {
             no_owner: from.no_owner,
             no_stack: from.no_stack,
             no_completion: from.no_completion,
+            forks: from.forks,
+            execs: from.execs,
+            reads_before: from.reads_before,
+            bytes_before: from.bytes_before,
             requests: from.requests,
             request_bytes: from.request_bytes,
         }
@@ -148,6 +160,10 @@ impl From<&Counts> for Counters {
         to.no_owner = from.no_owner;
         to.no_stack = from.no_stack;
         to.no_completion = from.no_completion;
+        to.forks = from.forks;
+        to.execs = from.execs;
+        to.reads_before = from.reads_before;
+        to.bytes_before = from.bytes_before;
         to.requests = from.requests;
         to.request_bytes = from.request_bytes;
         to
