@@ -34,6 +34,7 @@ fn a_reader_that_runs_already_is_seen_with_all_its_threads() {
     let folder = folder();
     let path = file(&folder, "data", 4 << 20);
     let script = Script {
+        record: folder.path().join("ops"),
         path: Some(path),
         // From four threads, see the player.
         block: 4096,
@@ -45,7 +46,7 @@ fn a_reader_that_runs_already_is_seen_with_all_its_threads() {
     };
     let (_baton, stdin) = Baton::pair();
     let reader = start(&script, stdin);
-    sleep(Duration::from_millis(100));
+    script.wait_ready();
     let pid = reader.0.id().to_string();
     let run = session(
         &[
@@ -139,7 +140,8 @@ fn a_call_that_never_ends_is_told_as_open() {
     };
     let (theirs, _ours) = std::io::pipe().expect("a pipe");
     let reader = start(&script, theirs.into());
-    sleep(Duration::from_millis(200));
+    script.wait_ready();
+    sleep(Duration::from_millis(50));
     let pid = reader.0.id().to_string();
     let run = session(&["attach", "--pid", &pid, "--duration", "300ms"], &[]);
     assert!(run.output.status.success(), "{:?}", run.output);

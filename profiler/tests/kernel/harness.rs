@@ -13,7 +13,11 @@ use tempfile::TempDir;
 /// Says that a test has nothing to test here, and why.
 macro_rules! skip {
     ($($why:tt)*) => {{
-        eprintln!("skipped: {}", format_args!($($why)*));
+        // Past the test harness, which keeps what a test that passes prints.
+        let _ = std::io::Write::write_fmt(
+            &mut std::io::stderr(),
+            format_args!("skipped: {}\n", format_args!($($why)*)),
+        );
         return;
     }};
 }
@@ -154,29 +158,32 @@ pub(crate) fn sound(report: &Report) {
     }
 }
 
-/// At most one part in a hundred of the blocked time is unexplained.
-///
-/// Not 0: where a machine runs as a guest, tracepoints in interrupts may keep silent for
-/// some milliseconds (perf misses the same wake-ups); what ended such a sleep is unknown.
+/// At most one part in a hundred of the blocked time is unexplained, and nothing of it
+/// where the wake-up was seen.
 pub(crate) fn explained(scenario: &Scenario) {
-    let unexplained = scenario.blame_ns.unexplained;
-    assert!(
-        unexplained * 100 <= scenario.blocked_ns,
-        "{}: {unexplained} of {} ns unexplained: {:#?}",
-        scenario.name,
-        scenario.blocked_ns,
-        unexplained_waits(scenario)
-    );
-}
-
-fn unexplained_waits(scenario: &Scenario) -> Vec<(u64, u64, &[String])> {
-    let waits = scenario
+    let unexplained = scenario
         .waits
         .iter()
         .filter(|wait| wait.cause == "unexplained");
-    waits
-        .map(|wait| (wait.count, wait.ns, wait.stack.as_slice()))
-        .collect()
+    let puzzling: Vec<_> = unexplained
+        .filter(|wait| !wait.detail.contains("did not tell"))
+        .collect();
+    assert!(puzzling.is_empty(), "{}: {puzzling:#?}", scenario.name);
+    assert!(
+        !kernel_was_silent(scenario),
+        "{}: {:?}",
+        scenario.name,
+        scenario.blame_ns
+    );
+}
+
+/// More than one part in a hundred of the blocked time is unexplained.
+///
+/// Where a machine runs as a guest, tracepoints in interrupts may keep silent for some
+/// milliseconds (perf misses the same wake-ups). In a long session that is next to
+/// nothing; in one of these short ones it may be more, and the session is to be repeated.
+pub(crate) fn kernel_was_silent(scenario: &Scenario) -> bool {
+    scenario.blame_ns.unexplained * 100 > scenario.blocked_ns
 }
 
 pub(crate) fn witness<'a>(scenario: &'a Scenario, name: &str) -> Option<&'a Witness> {

@@ -6,7 +6,9 @@
 //! calls may be off, and each test says how large a share and why.
 
 mod attach;
+mod causes;
 mod command;
 mod harness;
 mod player;
+mod rig;
 mod scenarios;

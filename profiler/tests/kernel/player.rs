@@ -74,6 +74,19 @@ impl Script {
         crate::harness::player(&[&script])
     }
 
+    fn ready(&self) -> PathBuf {
+        self.record.with_extension("ready")
+    }
+
+    /// Waits until the player is about to read.
+    pub(crate) fn wait_ready(&self) {
+        let end = std::time::Instant::now() + Duration::from_secs(60);
+        while !self.ready().exists() {
+            assert!(std::time::Instant::now() < end, "the player never started");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// What the player recorded.
     pub(crate) fn ops(&self) -> Vec<Op> {
         let text = fs::read(&self.record).expect("the player's record");
@@ -108,6 +121,7 @@ fn play(script: &Script) {
     if let Some(cpu) = script.cpu {
         pin(cpu, 1);
     }
+    fs::write(script.ready(), "").expect("a sign");
     let ops = match &script.path {
         None => stream(script),
         Some(_) if script.processes > 0 => processes(script),
