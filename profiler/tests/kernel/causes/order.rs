@@ -1,6 +1,6 @@
 //! Whose request it was that a call waited for: `late` outcomes and foreign owners.
 
-use std::{fs::File, num::NonZeroU64, thread::sleep, time::Duration};
+use std::{fs::File, num::NonZeroU64, time::Duration};
 
 use rustix::fs::{Advice, fadvise};
 
