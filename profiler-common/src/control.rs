@@ -34,6 +34,9 @@ pub struct Offsets {
     pub task_files: u32,
     pub task_min_flt: u32,
     pub task_maj_flt: u32,
+    /// `ioac` of the task: read calls, and the bytes that they returned.
+    pub task_syscr: u32,
+    pub task_rchar: u32,
     /// Byte that holds the bit `in_iowait`, and the bit's mask.
     pub task_in_iowait: u32,
     pub task_in_iowait_mask: u32,
@@ -120,7 +123,7 @@ pub const FIXED_FILEMAP_FAULT: u32 = 1 << 1;
 
 const _: () = {
     assert!(size_of::<Control>() == 16);
-    assert!(size_of::<Offsets>() == 4 * 54);
+    assert!(size_of::<Offsets>() == 4 * 56);
     assert!(size_of::<Fixed>() == 32);
 };
 

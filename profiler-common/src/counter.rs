@@ -7,6 +7,7 @@ use crate::pod;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "user", serde(default))]
 pub struct Counters {
     /// Facts that were to be sent, by kind; `made - lost` arrived in the ring.
     pub made: [u64; KINDS],
@@ -20,6 +21,14 @@ pub struct Counters {
     pub no_stack: u64,
     /// Completions nested deeper than the kernel side keeps.
     pub no_completion: u64,
+    /// Processes that watched ones started.
+    pub forks: u64,
+    /// Times that a watched process became another program.
+    pub execs: u64,
+    /// Reads that the kernel had counted for a command when it was first watched.
+    pub reads_before: u64,
+    /// Bytes that those returned.
+    pub bytes_before: u64,
     /// Requests completed for watched processes: data, metadata, readahead.
     pub requests: [u64; 3],
     /// Their bytes.
@@ -41,6 +50,10 @@ impl Counters {
         no_owner: 0,
         no_stack: 0,
         no_completion: 0,
+        forks: 0,
+        execs: 0,
+        reads_before: 0,
+        bytes_before: 0,
         requests: [0; 3],
         request_bytes: [0; 3],
     };
@@ -65,6 +78,10 @@ impl Counters {
             no_owner,
             no_stack,
             no_completion,
+            forks,
+            execs,
+            reads_before,
+            bytes_before,
             requests,
             request_bytes,
         } = self;
@@ -79,11 +96,15 @@ impl Counters {
         all(request_bytes, &other.request_bytes);
         *no_state = with(*no_state, other.no_state);
         *no_owner = with(*no_owner, other.no_owner);
+        *forks = with(*forks, other.forks);
+        *execs = with(*execs, other.execs);
+        *reads_before = with(*reads_before, other.reads_before);
+        *bytes_before = with(*bytes_before, other.bytes_before);
         *no_stack = with(*no_stack, other.no_stack);
         *no_completion = with(*no_completion, other.no_completion);
     }
 }
 
-const _: () = assert!(size_of::<Counters>() == 8 * (2 * KINDS + 4 + 6));
+const _: () = assert!(size_of::<Counters>() == 8 * (2 * KINDS + 8 + 6));
 
 pod!(Counters);

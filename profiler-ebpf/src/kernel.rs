@@ -89,6 +89,18 @@ pub(crate) fn faults_done(task: *const u8) -> u64 {
     field::<u64>(task, at!(task_min_flt)).wrapping_add(field(task, at!(task_maj_flt)))
 }
 
+/// Reads that the kernel counts for the task, its own for exec among them.
+#[inline(always)]
+pub(crate) fn reads(task: *const u8) -> u64 {
+    field_or(task, at!(task_syscr), 0)
+}
+
+/// Bytes that those returned.
+#[inline(always)]
+pub(crate) fn bytes_read(task: *const u8) -> u64 {
+    field_or(task, at!(task_rchar), 0)
+}
+
 /// Was the task put to sleep waiting for I/O?
 #[inline(always)]
 pub(crate) fn in_iowait(task: *const u8) -> bool {

@@ -2,9 +2,10 @@
 //!
 //! A thread is watched from the moment that it has a state. The target's threads get
 //! theirs when a probe first meets them; what a watched thread starts, thread or
-//! process, gets one at birth (see [`crate::probes::task`]).
+//! process, gets one at birth (see [`crate::probes::task`]). Between scenarios nobody is:
+//! a state outlives the scenario that it was made in, so each use asks first.
 
-use profiler_common::control::CONTROL_FROM_EXEC;
+use profiler_common::control::{CONTROL_FROM_EXEC, Control};
 
 use crate::{
     emit::count,
@@ -16,17 +17,26 @@ use crate::{
 /// The current thread's state, if it is ours.
 #[inline(always)]
 pub(crate) fn ours(task: *const u8) -> Option<&'static mut Thread> {
+    let control = control();
+    if control.target == 0 {
+        return None;
+    }
     match thread(task) {
         Some(state) => Some(state),
-        None => meet(task),
+        None => meet(task, &control),
     }
+}
+
+/// Is anything watched now?
+#[inline(always)]
+pub(crate) fn watching() -> bool {
+    control().target != 0
 }
 
 /// A thread without a state: is it one of the target's?
 #[inline(always)]
-fn meet(task: *const u8) -> Option<&'static mut Thread> {
-    let control = control();
-    if control.target == 0 || control.flags & CONTROL_FROM_EXEC != 0 {
+fn meet(task: *const u8, control: &Control) -> Option<&'static mut Thread> {
+    if control.flags & CONTROL_FROM_EXEC != 0 {
         return None;
     }
     if kernel::pid(task) != control.target {

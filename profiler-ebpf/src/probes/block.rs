@@ -22,6 +22,7 @@ use crate::{
     emit::{self, count},
     kernel::{self, Origin, at, field, field_or, fixed},
     maps::{COMPLETING, Completing, REQUESTS, Submission, current_task, thread},
+    target,
     thread::Open,
 };
 
@@ -66,7 +67,14 @@ fn marks(opf: u32, bio: *const u8, open: Option<&Open>) -> u32 {
             flags |= REQUEST_READAHEAD;
         }
     } else if origin.is_block_device() {
-        flags |= REQUEST_METADATA;
+        // Unless it is the block device itself that is being read.
+        let itself = match open {
+            Some(open) => open.mapping == origin.mapping,
+            None => false,
+        };
+        if !itself {
+            flags |= REQUEST_METADATA;
+        }
     }
     flags
 }
@@ -229,7 +237,8 @@ fn block_rq_complete(ctx: BtfTracePointContext) -> i32 {
         facts.owner_comm = submission.comm;
     }
     completing.depth = depth + 1;
-    if facts.owner_call_ns != 0 && facts.flags & REQUEST_WRITE == 0 {
+    // Readahead can outlive the scenario that began it.
+    if facts.owner_call_ns != 0 && facts.flags & REQUEST_WRITE == 0 && target::watching() {
         emit::request(facts);
         let bytes = u64::from(bytes);
         match kind(facts.flags) {

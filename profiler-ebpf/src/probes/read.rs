@@ -51,6 +51,11 @@ fn sys_exit(ctx: BtfTracePointContext) -> i32 {
     let returned: i64 = ctx.arg(1);
     let ns = now - thread.open.call_ns;
     let control = control();
+    if control.target == 0 {
+        // It outlived the scenario, which told it as open.
+        thread.close();
+        return 0;
+    }
     if thread.open.loud != 0 || ns >= control.threshold_ns {
         emit::ended(task, thread, now, returned, 0);
     } else if control.flags & CONTROL_EVERY_CALL != 0 {

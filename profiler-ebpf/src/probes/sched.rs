@@ -11,6 +11,7 @@ use crate::{
     emit::{self, count},
     kernel,
     maps::{STACKS, current_task, thread},
+    target,
     thread::Thread,
 };
 
@@ -19,6 +20,7 @@ fn sched_switch(ctx: BtfTracePointContext) -> i32 {
     let prev: *const u8 = ctx.arg(1);
     if let Some(thread) = thread(prev)
         && thread.in_call()
+        && target::watching()
     {
         out(&ctx, prev, thread);
     }
@@ -63,7 +65,7 @@ fn out(ctx: &BtfTracePointContext, task: *const u8, thread: &mut Thread) {
 #[inline(always)]
 fn back(thread: &mut Thread) {
     let now = emit::now();
-    if thread.in_call() {
+    if thread.in_call() && target::watching() {
         emit::wait(thread, now);
         thread.open.last_ns = now;
     }

@@ -10,7 +10,8 @@ use aya_log_ebpf::debug;
 use profiler_common::{control::CONTROL_FROM_EXEC, fact::ENDED_BY_EXIT};
 
 use crate::{
-    emit, kernel,
+    emit::{self, count},
+    kernel,
     maps::{control, thread},
     target,
 };
@@ -20,6 +21,9 @@ fn sched_process_fork(ctx: BtfTracePointContext) -> i32 {
     let parent: *const u8 = ctx.arg(0);
     if target::ours(parent).is_some() {
         let child: *const u8 = ctx.arg(1);
+        if kernel::pid(child) != kernel::pid(parent) {
+            count(|c| &mut c.forks, 1);
+        }
         let _ = target::watch(child);
         debug!(
             &ctx,
@@ -37,11 +41,15 @@ fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
     if let Some(thread) = thread(task) {
         // A thread that calls exec takes over its process's id.
         thread.tid = kernel::tid(task);
+        count(|c| &mut c.execs, 1);
         return 0;
     }
     let control = control();
     if control.flags & CONTROL_FROM_EXEC != 0 && kernel::pid(task) == control.target {
         let _ = target::watch(task);
+        // Exec itself reads the program's headers, and the kernel counts that as reads.
+        count(|c| &mut c.reads_before, kernel::reads(task));
+        count(|c| &mut c.bytes_before, kernel::bytes_read(task));
         debug!(&ctx, "watching {} from its exec", control.target);
     }
     0
@@ -51,6 +59,9 @@ fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
 fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
     let task: *const u8 = ctx.arg(0);
     let Some(thread) = thread(task) else { return 0 };
+    if !target::watching() {
+        return 0;
+    }
     if thread.in_fault() {
         emit::close_fault(task, thread, 0);
     } else if thread.in_call() {

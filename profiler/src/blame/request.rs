@@ -65,7 +65,9 @@ pub(super) fn detail(call: &Call, request: &RequestFacts) -> Detail {
     let owner = owner(call, request);
     let kind = if request.flags & REQUEST_METADATA != 0 {
         IoKind::Metadata
-    } else if request.flags & REQUEST_READAHEAD != 0 && !matches!(owner, Owner::Unknown) {
+    } else if request.flags & (REQUEST_READAHEAD | REQUEST_BY_WORKER) == REQUEST_READAHEAD
+        && !matches!(owner, Owner::Unknown)
+    {
         IoKind::Readahead
     } else {
         IoKind::Data
@@ -77,10 +79,20 @@ pub(super) fn detail(call: &Call, request: &RequestFacts) -> Detail {
     }
 }
 
+/// Whoever submitted it, this call had asked for it: one that goes past the page cache
+/// waits for nobody else's data, and one that added the pages which it asked for is the
+/// one that fetches them.
+fn asked_itself(call: &Call, request: &RequestFacts) -> bool {
+    let direct = call.ended.file_flags & libc::O_DIRECT as u32 != 0;
+    request.flags & REQUEST_METADATA == 0 && (direct || call.ended.filled_asked > 0)
+}
+
 fn owner(call: &Call, request: &RequestFacts) -> Owner {
     let me = &call.ended.head;
     let comm = request.owner_comm;
-    if request.owner_tid == 0 || request.flags & REQUEST_BY_WORKER != 0 {
+    if is_throttled(request) && asked_itself(call, request) {
+        Owner::Call
+    } else if request.owner_tid == 0 || request.flags & REQUEST_BY_WORKER != 0 {
         Owner::Unknown
     } else if request.owner_tid == me.tid && request.owner_call_ns == me.call_ns {
         Owner::Call

@@ -119,13 +119,23 @@ impl<'a> Timeline<'a> {
                 .iter()
                 .find_map(|rule| rule(&sleep))
                 .unwrap_or_default();
-            self.asleep(pieces, woken, stack);
+            let unknown = if wait.woken_ns == 0 {
+                Detail::WakeUnseen
+            } else {
+                Detail::None
+            };
+            self.asleep(pieces, woken, (Cause::Unexplained, unknown), stack);
         }
         self.until(back, Cause::Runqueue, Detail::None, None);
     }
 
-    fn asleep(&mut self, pieces: Vec<Piece>, woken: u64, stack: Option<u32>) {
-        let mut rest = (Cause::Unexplained, Detail::None);
+    fn asleep(
+        &mut self,
+        pieces: Vec<Piece>,
+        woken: u64,
+        mut rest: (Cause, Detail),
+        stack: Option<u32>,
+    ) {
         for piece in pieces {
             self.until(
                 piece.to.min(woken),

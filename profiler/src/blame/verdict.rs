@@ -30,6 +30,9 @@ pub struct Span {
 pub enum Detail {
     #[default]
     None,
+    /// The kernel did not tell the wake-up, so what ended the sleep is not known, nor
+    /// when.
+    WakeUnseen,
     /// The request that was waited for.
     Request {
         dev: u32,

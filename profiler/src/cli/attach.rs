@@ -18,6 +18,9 @@ use crate::{
     session::live::TICK,
 };
 
+/// Open calls that are told one by one.
+const SHOWN: usize = 8;
+
 /// Watches the process until it ends, time is up, or ^C.
 pub(super) fn main(args: &AttachArgs) -> Result<ExitCode> {
     let json = Json::check(args.watch.json.as_deref())?;
@@ -44,11 +47,13 @@ pub(super) fn main(args: &AttachArgs) -> Result<ExitCode> {
         let name = process::comm(pid).with_context(|| format!("there is no process {pid}"))?;
         let mut live = watch::open(watch::plan(&args.watch, format!("process {pid} ({name})")))?;
         let workload = Workload {
-            style: "process".into(),
+            style: "attached".into(),
             ..Workload::default()
         };
+        // The kernel's counters from before to after, so that they count all that is seen.
+        let threads = process::threads(pid);
+        let mut before = readings::counts(pid, None);
         live.begin(&name, &workload, watch::control(&args.watch, pid, 0))?;
-        let before = readings::counts(pid, None);
         let started = Instant::now();
         let mut tick = tokio::time::interval(TICK);
         let timeout = async {
@@ -67,8 +72,19 @@ pub(super) fn main(args: &AttachArgs) -> Result<ExitCode> {
             }
         }
         let wall = started.elapsed();
-        let open = process::threads_in_reads(pid).len() as u64;
+        live.stop()?;
+        let open = process::threads_in_reads(pid);
         let after = readings::counts(pid, None);
+        if process::threads(pid) != threads {
+            // How long threads that have ended were kept from running is told by nobody.
+            before.run_delay_ns = None;
+        }
+        for (tid, fd, _) in open.iter().take(SHOWN) {
+            live.note(format!(
+                "thread {tid} was in a read of descriptor {fd} when the session ended; what it \
+                 waited for until then is in no scenario"
+            ));
+        }
         live.end(
             Some(wall.as_nanos() as u64),
             workload,
@@ -78,7 +94,7 @@ pub(super) fn main(args: &AttachArgs) -> Result<ExitCode> {
                 ..Readings::default()
             },
         )?;
-        let report = live.close(open)?;
+        let report = live.close(open.len() as u64)?;
         if !json.is_standard_output() {
             output::show(&report)?;
         }

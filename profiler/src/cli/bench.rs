@@ -223,16 +223,23 @@ async fn run(
         }
     };
     let done = done?;
+    // Only then the others' counters: they have to count all that was seen.
+    live.stop()?;
     let mut after = readings::counts(pid, disk.as_deref());
-    after.requests = Some(live.requests_since_begin()?);
+    let requests = live.counted_since_begin()?.requests;
+    after.requests = Some(requests.iter().sum());
     after.majflt = Some(done.major_faults);
     after.minflt = Some(done.minor_faults);
-    let resident_after = residency(subject.file())?.resident;
+    let now = residency(subject.file())?;
     let (ops, pages_used) = readings::ops(&reader.ops(), subject.size());
     let residency = Residency {
         resident_before: before.resident,
-        resident_after,
+        resident_after: now.resident,
         pages: before.total,
+        evicted: now
+            .evicted
+            .zip(before.evicted)
+            .map(|(now, before)| now.saturating_sub(before)),
     };
     workload.witnessed = Some(residency);
     let readings = Readings {

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     report::{Readings, v1::Workload, witness::Counts},
-    session::live::TICK,
+    session::live::{Live, TICK},
 };
 
 /// Runs the command and shows the report on standard error.
@@ -72,25 +72,42 @@ pub(super) fn main(args: &RunArgs) -> Result<ExitCode> {
         };
         let wall = started.elapsed();
         child = ended?;
-        let after = readings::counts(pid, None);
-        let readings = Readings {
-            before: Counts::default(),
-            after,
-            ..Readings::default()
-        };
-        live.end(
-            Some(wall.as_nanos() as u64),
-            workload,
-            Readings {
-                after: Counts::default(),
-                ..readings
-            },
-        )?;
+        live.stop()?;
+        let readings = readings(&live, pid)?;
+        live.end(Some(wall.as_nanos() as u64), workload, readings)?;
         let status = child.wait().context("cannot wait for the command")?;
         let report = live.close(0)?;
         output::show_on_error(&report)?;
         json.write(&report)?;
         Ok(ExitCode::from(code(status)))
+    })
+}
+
+/// What the kernel counted for the command, which has ended and is not reaped yet.
+///
+/// Of one process that stays one program only: each later exec reads headers, which the
+/// kernel counts and nobody calls; and what a process started is counted with it only
+/// once it has waited for it. How long threads that have ended were kept from running
+/// is told by nobody.
+fn readings(live: &Live, pid: u32) -> Result<Readings> {
+    let counted = live.counted_since_begin()?;
+    if counted.forks > 0 || counted.execs > 0 {
+        return Ok(Readings::default());
+    }
+    let after = Counts {
+        run_delay_ns: None,
+        ..readings::counts(pid, None)
+    };
+    let before = Counts {
+        syscr: Some(counted.reads_before),
+        rchar: Some(counted.bytes_before),
+        read_bytes: Some(0),
+        ..Counts::default()
+    };
+    Ok(Readings {
+        before,
+        after,
+        ..Readings::default()
     })
 }
 

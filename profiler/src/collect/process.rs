@@ -53,6 +53,19 @@ pub fn comm(pid: u32) -> Option<String> {
     Some(String::from_utf8_lossy(&bytes).trim_end().to_owned())
 }
 
+/// Ids of its threads, ascending; none if it is gone.
+pub fn threads(pid: u32) -> Vec<u32> {
+    let entries = fs::read_dir(format!("/proc/{pid}/task"));
+    let mut threads: Vec<u32> = entries
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|thread| thread.file_name().to_str()?.parse().ok())
+        .collect();
+    threads.sort_unstable();
+    threads
+}
+
 /// A thread that is in a call of the read family now: `(tid, descriptor, bytes)`.
 pub fn threads_in_reads(pid: u32) -> Vec<(u32, u64, u64)> {
     let family = [

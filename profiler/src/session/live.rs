@@ -196,6 +196,14 @@ impl Live {
         Ok(())
     }
 
+    /// Watches no longer: what the target does from here on is in no scenario. The one
+    /// that goes on is still to be ended.
+    pub fn stop(&mut self) -> Result<()> {
+        self.probes.control(Control::default())?;
+        self.sampler.pause();
+        self.drain()
+    }
+
     /// Ends the scenario. The target may live on; what it does is no longer watched
     /// unless a new scenario begins.
     pub fn end(
@@ -204,9 +212,7 @@ impl Live {
         workload: Workload,
         readings: Readings,
     ) -> Result<()> {
-        self.probes.control(Control::default())?;
-        self.sampler.pause();
-        self.drain()?;
+        self.stop()?;
         flush(&mut self.recording, &mut self.batch)?;
         let settled = match &self.before {
             Some((before, _)) => difference(before, &self.probes.snapshot()?),
@@ -221,14 +227,13 @@ impl Live {
         self.entry(Entry::Ending(Box::new(ending)))
     }
 
-    /// Requests that were completed for watched calls since the scenario began.
-    pub fn requests_since_begin(&self) -> Result<u64> {
+    /// What the kernel side has counted since the scenario began.
+    pub fn counted_since_begin(&self) -> Result<Counters> {
         let now = self.probes.counters()?;
-        let since = match &self.before {
+        Ok(match &self.before {
             Some((_, before)) => now.since(before),
             None => now,
-        };
-        Ok(since.requests.iter().sum())
+        })
     }
 
     /// Takes the probes out of the kernel and gives the report.

@@ -106,6 +106,7 @@ pub(crate) fn honest(scenario: &Scenario, before: u64) -> Readings {
             resident_before: before,
             resident_after: before + scenario.readahead.pages_filled,
             pages: 65_536,
+            evicted: Some(0),
         }),
         pages_used: None,
     }

@@ -40,6 +40,7 @@ pub struct Tally {
     latency: Durations,
     outcomes: [v1::OutcomeSum; Outcome::ALL.len()],
     readahead: Filled,
+    faults: v1::Faults,
     requests: Requests,
     waits: Waits,
     slowest: Slowest,
@@ -76,6 +77,7 @@ impl Tally {
             latency: Durations::new(3),
             outcomes: [v1::OutcomeSum::default(); Outcome::ALL.len()],
             readahead: Filled::default(),
+            faults: v1::Faults::default(),
             requests: Requests::new(),
             waits: Waits::default(),
             slowest: Slowest::new(slowest),
@@ -85,6 +87,13 @@ impl Tally {
     /// Folds one told call in.
     pub fn call(&mut self, call: &Call, verdict: &Verdict) {
         let ns = call.ns();
+        self.filled(&call.ended);
+        for request in &call.requests {
+            self.requests.add(&request.request);
+        }
+        if verdict.outcome == Outcome::Fault && !self.fault(call, verdict) {
+            return;
+        }
         grow(&mut self.calls, 1);
         grow(
             &mut self.bytes,
@@ -92,10 +101,6 @@ impl Tally {
         );
         self.latency.add(ns);
         self.outcome(verdict.outcome, 1, ns);
-        self.filled(&call.ended);
-        for request in &call.requests {
-            self.requests.add(&request.request);
-        }
         self.slowest.add(call, verdict);
         if call.is_complete() {
             self.shares.add(&verdict.shares);
@@ -106,6 +111,22 @@ impl Tally {
             self.incomplete_calls += 1;
             grow(&mut self.incomplete_ns, ns);
         }
+    }
+
+    /// Counts a fault; `true` if it is a call, because it had to wait. The kernel side
+    /// also tells the faults that brought pages and went on: what they did to the cache
+    /// counts, their time does not. Being preempted is no wait for a page.
+    fn fault(&mut self, call: &Call, verdict: &Verdict) -> bool {
+        let waited = match call.is_complete() {
+            true => verdict.shares.blocked() > verdict.shares[Cause::Preempted],
+            false => call.ended.facts > 0,
+        };
+        if call.ended.filled_asked > 0 {
+            self.faults.fetched += 1;
+        } else if waited {
+            self.faults.joined += 1;
+        }
+        waited
     }
 
     /// Folds in a request of a call that had ended before the request completed
@@ -162,6 +183,7 @@ impl Tally {
             outcomes: self.outcomes(),
             io: (!context.hides("io")).then(|| self.requests.finish()),
             readahead: self.readahead(context),
+            faults: self.faults,
             waits: self.waits.finish(context),
             slowest: self.slowest.finish(context),
             ops: readings.ops,

@@ -53,6 +53,9 @@ pub struct Scenario {
     pub io: Option<Io>,
     /// What readahead did for the calls.
     pub readahead: Readahead,
+    /// Faults on file mappings, by how they came to their page.
+    #[serde(default)]
+    pub faults: Faults,
     /// What complete calls waited for, longest sum first; one entry for each cause,
     /// detail and stack. A cause's entries add up to its `blame_ns`.
     pub waits: Vec<Wait>,
@@ -110,6 +113,10 @@ pub struct Residency {
     pub resident_after: u64,
     /// Pages of the whole file.
     pub pages: u64,
+    /// Pages that were resident and were reclaimed between the two; null if the kernel
+    /// does not tell (before 6.5).
+    #[serde(default)]
+    pub evicted: Option<u64>,
 }
 
 /// Durations of calls, in nanoseconds.
@@ -199,7 +206,8 @@ impl Outcomes {
 /// Requests to block devices that the calls caused, and waits for requests.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Io {
-    /// Read requests that calls submitted and that completed, during the call or after.
+    /// Read requests that calls submitted and that completed, during the call or after
+    /// it, before the scenario ended.
     pub requests: u64,
     /// Their bytes.
     pub bytes: u64,
@@ -264,6 +272,19 @@ pub struct Readahead {
     pub pages_filled_asked: u64,
     /// Different pages that ops touched; null unless the workload recorded it.
     pub pages_used: Option<u64>,
+}
+
+/// Faults on file mappings that brought their page or waited for it.
+///
+/// A fault counts as a call only if it had to wait, so the two need not add up to the
+/// calls with outcome `fault`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Faults {
+    /// Those that fetched the page they asked for, whether or not they then had to wait
+    /// for it.
+    pub fetched: u64,
+    /// Those that waited and had not fetched it: it was on its way already.
+    pub joined: u64,
 }
 
 /// The workload's own record of its ops, taken without the profiler's help.

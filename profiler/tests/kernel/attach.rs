@@ -1,0 +1,155 @@
+//! `profiler attach`: a process that runs already.
+
+use std::{
+    process::{Child, Command, Stdio},
+    thread::sleep,
+    time::Duration,
+};
+
+use crate::{
+    harness::{Running, explained, file, folder, needs_kernel, only, session, sound, witness},
+    player::{Baton, Script},
+};
+
+/// Ends and reaps what a test has started.
+struct Reaped(Child);
+
+impl Drop for Reaped {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn start(script: &Script, stdin: Stdio) -> Reaped {
+    let command = script.command();
+    let mut start = Command::new(&command[0]);
+    start.args(&command[1..]).stdin(stdin);
+    Reaped(start.spawn().expect("a reader"))
+}
+
+#[test]
+fn a_reader_that_runs_already_is_seen_with_all_its_threads() {
+    needs_kernel!();
+    let folder = folder();
+    let path = file(&folder, "data", 4 << 20);
+    let script = Script {
+        record: folder.path().join("ops"),
+        path: Some(path),
+        // From four threads, see the player.
+        block: 4096,
+        stride: 4096,
+        count: 500,
+        direct: true,
+        endless: true,
+        ..Script::default()
+    };
+    let (_baton, stdin) = Baton::pair();
+    let reader = start(&script, stdin);
+    script.wait_ready();
+    let pid = reader.0.id().to_string();
+    let run = session(
+        &[
+            "attach",
+            "--pid",
+            &pid,
+            "--duration",
+            "2s",
+            "--slowest",
+            "1000",
+        ],
+        &[],
+    );
+    assert!(run.output.status.success(), "{:?}", run.output);
+    let scenario = only(&run.report);
+    assert!(
+        run.report.quality.open_calls <= 4,
+        "{:?}",
+        run.report.quality
+    );
+    let mut report = run.report.clone();
+    // Those are calls that were going on when the time was up.
+    report
+        .quality
+        .notes
+        .retain(|note| !note.contains("was in a read"));
+    sound(&report);
+    explained(scenario);
+    assert!(scenario.calls > 100, "{}", scenario.calls);
+    assert_eq!(
+        scenario.outcomes.direct.calls, scenario.calls,
+        "{:?}",
+        scenario.outcomes
+    );
+    let mut threads: Vec<u32> = scenario.slowest.iter().map(|call| call.tid).collect();
+    threads.sort_unstable();
+    threads.dedup();
+    assert_eq!(threads.len(), 4, "{threads:?}");
+    for name in ["syscr", "rchar", "read_bytes"] {
+        let witness = witness(scenario, name).expect("/proc/PID/io");
+        assert!(witness.agrees, "{witness:?}");
+    }
+}
+
+#[test]
+fn a_reader_that_ends_ends_the_session() {
+    needs_kernel!();
+    let folder = folder();
+    let path = file(&folder, "data", 1 << 20);
+    let script = Script {
+        record: folder.path().join("ops"),
+        path: Some(path),
+        block: 4096,
+        stride: 4096,
+        count: 200,
+        direct: true,
+        lockstep: true,
+        ..Script::default()
+    };
+    let (mut baton, stdin) = Baton::pair();
+    let mut reader = start(&script, stdin);
+    let pid = reader.0.id().to_string();
+    let attach = Running::start(&["attach", "--pid", &pid], &[]);
+    // Watched from some time on: as many reads as it takes, then the rest.
+    for n in 0..200 {
+        baton.go();
+        baton.done();
+        if n < 100 {
+            sleep(Duration::from_millis(20));
+        }
+    }
+    reader.0.wait().expect("it ends");
+    let run = attach.wait();
+    assert!(run.output.status.success(), "{:?}", run.output);
+    sound(&run.report);
+    let scenario = only(&run.report);
+    assert_eq!(run.report.quality.open_calls, 0, "{:?}", run.report.quality);
+    let direct = scenario.outcomes.direct.calls;
+    assert!((100..=200).contains(&direct), "{direct}");
+    assert_eq!(scenario.calls, direct, "{:?}", scenario.outcomes);
+}
+
+#[test]
+fn a_call_that_never_ends_is_told_as_open() {
+    needs_kernel!();
+    let folder = folder();
+    let script = Script {
+        record: folder.path().join("ops"),
+        block: 4096,
+        ..Script::default()
+    };
+    let (theirs, _ours) = std::io::pipe().expect("a pipe");
+    let reader = start(&script, theirs.into());
+    script.wait_ready();
+    sleep(Duration::from_millis(50));
+    let pid = reader.0.id().to_string();
+    let run = session(&["attach", "--pid", &pid, "--duration", "300ms"], &[]);
+    assert!(run.output.status.success(), "{:?}", run.output);
+    assert_eq!(run.report.quality.open_calls, 1, "{:?}", run.report.quality);
+    let notes = &run.report.quality.notes;
+    assert!(
+        notes.iter().any(|note| note.contains("was in a read")),
+        "{notes:?}"
+    );
+    assert_eq!(only(&run.report).calls, 0);
+}

@@ -1,0 +1,211 @@
+//! Runs the program and reads its report.
+
+use std::{
+    fs,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+};
+
+use profiler::report::v1::{Report, Scenario, SlowCall, Witness};
+use tempfile::TempDir;
+
+/// Says that a test has nothing to test here, and why.
+macro_rules! skip {
+    ($($why:tt)*) => {{
+        // Past the test harness, which keeps what a test that passes prints.
+        let _ = std::io::Write::write_fmt(
+            &mut std::io::stderr(),
+            format_args!("skipped: {}\n", format_args!($($why)*)),
+        );
+        return;
+    }};
+}
+pub(crate) use skip;
+
+/// Ends the test unless `cargo xtask test` has asked for it.
+macro_rules! needs_kernel {
+    () => {
+        if std::env::var_os("PROFILER_KERNEL_TESTS").is_none() {
+            $crate::harness::skip!("loads programs into the kernel: run `cargo xtask test`");
+        }
+    };
+}
+pub(crate) use needs_kernel;
+
+/// A folder on the disk, not in memory, gone afterwards.
+pub(crate) fn folder() -> TempDir {
+    TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder under target/")
+}
+
+/// A file of so many bytes that no file system can make smaller.
+pub(crate) fn file(folder: &TempDir, name: &str, bytes: usize) -> PathBuf {
+    let path = folder.path().join(name);
+    let mut random = fastrand::Rng::with_seed(1);
+    let data: Vec<u8> = std::iter::repeat_with(|| random.u8(..))
+        .take(bytes)
+        .collect();
+    fs::write(&path, data).expect("a file");
+    fs::File::open(&path)
+        .and_then(|file| file.sync_all())
+        .expect("to be on the disk");
+    path
+}
+
+/// The program, with the words of a command line.
+pub(crate) fn profiler(words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_profiler"));
+    command
+        .args(words)
+        .env("NO_COLOR", "1")
+        .stdin(Stdio::null());
+    command
+}
+
+/// This program again, as the reader that [`crate::player`] makes of it.
+pub(crate) fn player(words: &[&str]) -> Vec<String> {
+    let program = std::env::current_exe().expect("this program's path");
+    let mut command = vec![program.to_str().expect("a path in UTF-8").to_owned()];
+    command.push(crate::player::WORD.into());
+    command.extend(words.iter().map(|&word| word.to_owned()));
+    command
+}
+
+/// A session that has ended.
+pub(crate) struct Session {
+    pub report: Report,
+    pub output: Output,
+}
+
+/// Runs the program with `--json` to a file, and reads the report.
+pub(crate) fn session(words: &[&str], rest: &[String]) -> Session {
+    Running::start(words, rest).wait()
+}
+
+/// A session that is going on.
+pub(crate) struct Running {
+    child: Option<Child>,
+    folder: TempDir,
+}
+
+impl Running {
+    /// Starts it. `words` begin with the subcommand; `rest` follows a `--`.
+    pub(crate) fn start(words: &[&str], rest: &[String]) -> Self {
+        Self::start_with(words, rest, Stdio::null())
+    }
+
+    pub(crate) fn start_with(words: &[&str], rest: &[String], stdin: Stdio) -> Self {
+        let folder = folder();
+        let json = folder.path().join("report.json");
+        let mut command = profiler(&[words[0], "--json", json.to_str().expect("UTF-8")]);
+        command.args(&words[1..]);
+        if !rest.is_empty() {
+            command.arg("--").args(rest);
+        }
+        command
+            .stdin(stdin)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        Self {
+            child: Some(command.spawn().expect("the profiler starts")),
+            folder,
+        }
+    }
+
+    /// Waits for its end, whatever its exit code is.
+    pub(crate) fn wait(mut self) -> Session {
+        let child = self.child.take().expect("it was started");
+        let output = child.wait_with_output().expect("it ends");
+        let said = String::from_utf8_lossy(&output.stderr);
+        let json = fs::read(self.folder.path().join("report.json"))
+            .unwrap_or_else(|error| panic!("no report ({error}); it said: {said}"));
+        let report = serde_json::from_slice(&json).expect("a report of version 1");
+        Session { report, output }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// What is true of every report, whatever was read.
+pub(crate) fn sound(report: &Report) {
+    let quality = &report.quality;
+    assert_eq!(quality.lost, 0, "facts lost: {quality:#?}");
+    assert_eq!(quality.incomplete_calls, 0, "{quality:#?}");
+    assert_eq!(quality.malformed, 0, "{quality:#?}");
+    assert_eq!(quality.no_state, 0, "{quality:#?}");
+    assert_eq!(quality.notes, [""; 0], "{quality:#?}");
+    for scenario in &report.scenarios {
+        let name = &scenario.name;
+        assert_eq!(scenario.blame_ns.total(), scenario.duration_ns, "{name}");
+        let outcomes = || scenario.outcomes.iter().map(|(_, sum)| sum);
+        assert_eq!(
+            outcomes().map(|sum| sum.calls).sum::<u64>(),
+            scenario.calls,
+            "{name}"
+        );
+        let ns: u64 = outcomes().map(|sum| sum.duration_ns).sum();
+        assert_eq!(ns, scenario.duration_ns, "{name}");
+        for call in &scenario.slowest {
+            assert_eq!(call.blame_ns.total(), call.latency_ns, "{name}: {call:#?}");
+        }
+    }
+}
+
+/// At most one part in a hundred of the blocked time is unexplained, and nothing of it
+/// where the wake-up was seen.
+pub(crate) fn explained(scenario: &Scenario) {
+    let unexplained = scenario
+        .waits
+        .iter()
+        .filter(|wait| wait.cause == "unexplained");
+    let puzzling: Vec<_> = unexplained
+        .filter(|wait| !wait.detail.contains("did not tell"))
+        .collect();
+    assert!(puzzling.is_empty(), "{}: {puzzling:#?}", scenario.name);
+    assert!(
+        !kernel_was_silent(scenario),
+        "{}: {:?}",
+        scenario.name,
+        scenario.blame_ns
+    );
+}
+
+/// More than one part in a hundred of the blocked time is unexplained.
+///
+/// Where a machine runs as a guest, tracepoints in interrupts may keep silent for some
+/// milliseconds (perf misses the same wake-ups). In a long session that is next to
+/// nothing; in one of these short ones it may be more, and the session is to be repeated.
+pub(crate) fn kernel_was_silent(scenario: &Scenario) -> bool {
+    scenario.blame_ns.unexplained * 100 > scenario.blocked_ns
+}
+
+pub(crate) fn witness<'a>(scenario: &'a Scenario, name: &str) -> Option<&'a Witness> {
+    scenario.witness.iter().find(|witness| witness.name == name)
+}
+
+/// The only scenario of a session that has one.
+pub(crate) fn only(report: &Report) -> &Scenario {
+    assert_eq!(report.scenarios.len(), 1, "{report:#?}");
+    &report.scenarios[0]
+}
+
+/// The told calls on one file, in the order in which they began.
+///
+/// By its inode: the path of a file is known only if its reader lives long enough to be
+/// asked for it.
+pub(crate) fn calls_on<'a>(scenario: &'a Scenario, path: &Path) -> Vec<&'a SlowCall> {
+    let inode = fs::metadata(path).expect("the file").ino();
+    let calls = scenario.slowest.iter();
+    let mut calls: Vec<_> = calls
+        .filter(|call| call.file.as_ref().is_some_and(|file| file.inode == inode))
+        .collect();
+    calls.sort_by_key(|call| call.began_ns);
+    calls
+}

@@ -1,0 +1,323 @@
+//! A program to be watched: this test program, started again with [`WORD`].
+//!
+//! It must not read anything but what it is told to, so it does its work before the
+//! test harness begins. It keeps a record of its reads, as the bundled reader does, and
+//! talks with the test through a socket and `recv`, which is no call of the read family.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::Read as _,
+    os::{
+        fd::{AsRawFd as _, FromRawFd as _},
+        unix::fs::{FileExt as _, OpenOptionsExt as _},
+    },
+    path::{Path, PathBuf},
+    process::Command,
+    thread,
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+
+pub(crate) const WORD: &str = "profiler-test-player";
+
+/// One read as its caller saw it. Times are of `CLOCK_MONOTONIC`.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Op {
+    pub offset: u64,
+    /// Bytes, or a negative errno.
+    pub returned: i64,
+    pub start_ns: u64,
+    pub end_ns: u64,
+}
+
+impl Op {
+    pub(crate) fn ns(&self) -> u64 {
+        self.end_ns - self.start_ns
+    }
+}
+
+/// What it is told to do, in one word on its command line.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Script {
+    /// Where its record goes.
+    pub record: PathBuf,
+    /// The file to read; none: its standard input, to its end.
+    pub path: Option<PathBuf>,
+    pub block: u32,
+    pub offset: u64,
+    pub stride: u64,
+    pub count: u64,
+    pub direct: bool,
+    /// Advise random: no readahead.
+    pub random: bool,
+    /// Ask for the block (`POSIX_FADV_WILLNEED`) before it is read.
+    pub ahead: bool,
+    /// Wait for a word on the standard input before each read, and answer after it.
+    pub lockstep: bool,
+    /// Run on this CPU only, before others.
+    pub cpu: Option<usize>,
+    /// Join this cgroup first.
+    pub cgroup: Option<PathBuf>,
+    /// Do it from so many threads, one after the other, each for one read.
+    pub threads: u32,
+    /// Do it from so many processes, one after the other.
+    pub processes: u32,
+    /// Keep reading the same blocks until the standard input ends.
+    pub endless: bool,
+}
+
+impl Script {
+    /// The command that plays it.
+    pub(crate) fn command(&self) -> Vec<String> {
+        let script = serde_json::to_string(self).expect("a script");
+        crate::harness::player(&[&script])
+    }
+
+    fn ready(&self) -> PathBuf {
+        self.record.with_extension("ready")
+    }
+
+    /// Waits until the player is about to read.
+    pub(crate) fn wait_ready(&self) {
+        let end = std::time::Instant::now() + Duration::from_secs(60);
+        while !self.ready().exists() {
+            assert!(std::time::Instant::now() < end, "the player never started");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// What the player recorded.
+    pub(crate) fn ops(&self) -> Vec<Op> {
+        let text = fs::read(&self.record).expect("the player's record");
+        serde_json::from_slice(&text).expect("a list of ops")
+    }
+}
+
+/// Before `main`: the test harness reads files of its own.
+#[used]
+#[unsafe(link_section = ".init_array")]
+static BEFORE_MAIN: extern "C" fn() = before_main;
+
+extern "C" fn before_main() {
+    let mut args = std::env::args().skip(1);
+    if args.next().as_deref() != Some(WORD) {
+        return;
+    }
+    let script = serde_json::from_str(&args.next().unwrap_or_default()).expect("a script");
+    play(&script);
+    std::process::exit(0);
+}
+
+pub(crate) fn now() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+fn play(script: &Script) {
+    if let Some(cgroup) = &script.cgroup {
+        fs::write(cgroup.join("cgroup.procs"), std::process::id().to_string()).expect("a cgroup");
+    }
+    if let Some(cpu) = script.cpu {
+        pin(cpu, 1);
+    }
+    fs::write(script.ready(), "").expect("a sign");
+    let ops = match &script.path {
+        None => stream(script),
+        Some(_) if script.processes > 0 => processes(script),
+        Some(path) if script.threads > 0 => {
+            let one = |n| {
+                let (script, path) = (script.clone(), path.clone());
+                let work = move || reads(&script, &path, n, 1);
+                thread::spawn(work).join().expect("a thread")
+            };
+            (0..u64::from(script.threads)).flat_map(one).collect()
+        }
+        Some(path) if script.endless => return endless(script, path),
+        Some(path) => reads(script, path, 0, script.count),
+    };
+    let text = serde_json::to_vec(&ops).expect("ops");
+    fs::write(&script.record, text).expect("the record");
+}
+
+/// On one CPU only, and by a fixed priority.
+pub(crate) fn pin(cpu: usize, priority: i32) {
+    let mut set = nix::sched::CpuSet::new();
+    set.set(cpu).expect("a CPU");
+    nix::sched::sched_setaffinity(nix::unistd::Pid::from_raw(0), &set).expect("to be pinned");
+    let param = libc::sched_param {
+        sched_priority: priority,
+    };
+    // SAFETY: of the calling thread, with a live argument.
+    let result = unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &param) };
+    assert_eq!(
+        result,
+        0,
+        "a fixed priority: {}",
+        std::io::Error::last_os_error()
+    );
+}
+
+fn open(script: &Script, path: &Path) -> File {
+    let flags = if script.direct { libc::O_DIRECT } else { 0 };
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags)
+        .open(path)
+        .expect("the file");
+    if script.random {
+        rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::Random).expect("advice");
+    }
+    file
+}
+
+/// A buffer as `O_DIRECT` wants it.
+#[repr(align(4096))]
+struct Page([u8; 1 << 16]);
+
+fn reads(script: &Script, path: &Path, first: u64, count: u64) -> Vec<Op> {
+    let file = open(script, path);
+    let mut page = Box::new(Page([0; 1 << 16]));
+    let buffer = &mut page.0[..script.block as usize];
+    let mut ops = Vec::with_capacity(count as usize);
+    for n in first..first + count {
+        let offset = script.offset + n * script.stride;
+        if script.lockstep {
+            wait();
+        }
+        if script.ahead {
+            let length = std::num::NonZeroU64::new(script.block.into());
+            rustix::fs::fadvise(&file, offset, length, rustix::fs::Advice::WillNeed)
+                .expect("advice");
+        }
+        let start_ns = now();
+        let result = file.read_at(buffer, offset);
+        let end_ns = now();
+        ops.push(Op {
+            offset,
+            returned: returned(&result),
+            start_ns,
+            end_ns,
+        });
+        if script.lockstep {
+            answer();
+        }
+    }
+    ops
+}
+
+fn returned(result: &std::io::Result<usize>) -> i64 {
+    match result {
+        Ok(bytes) => *bytes as i64,
+        Err(error) => -i64::from(error.raw_os_error().unwrap_or(0)),
+    }
+}
+
+fn stream(script: &Script) -> Vec<Op> {
+    // SAFETY: the standard input, which nothing else here uses.
+    let mut file = unsafe { File::from_raw_fd(0) };
+    let mut buffer = vec![0; script.block as usize];
+    let mut ops: Vec<Op> = Vec::new();
+    loop {
+        let start_ns = now();
+        let result = file.read(&mut buffer);
+        let end_ns = now();
+        ops.push(Op {
+            offset: 0,
+            returned: returned(&result),
+            start_ns,
+            end_ns,
+        });
+        if ops.last().is_none_or(|op| op.returned <= 0) {
+            return ops;
+        }
+    }
+}
+
+fn processes(script: &Script) -> Vec<Op> {
+    let mut all = Vec::new();
+    for n in 0..u64::from(script.processes) {
+        let one = Script {
+            processes: 0,
+            count: 1,
+            offset: script.offset + n * script.stride,
+            ..script.clone()
+        };
+        let command = one.command();
+        let status = Command::new(&command[0]).args(&command[1..]).status();
+        assert!(status.expect("a process").success());
+        // By mmap, not by read: this process is watched too.
+        all.extend(one.mapped_ops());
+    }
+    all
+}
+
+impl Script {
+    fn mapped_ops(&self) -> Vec<Op> {
+        let file = File::open(&self.record).expect("the record");
+        let len = file.metadata().expect("its size").len() as usize;
+        // SAFETY: a fresh mapping, of a file that nobody changes any more.
+        let text = unsafe {
+            let address = libc::mmap(
+                std::ptr::null_mut(),
+                len,
+                libc::PROT_READ,
+                libc::MAP_PRIVATE | libc::MAP_POPULATE,
+                file.as_raw_fd(),
+                0,
+            );
+            assert_ne!(address, libc::MAP_FAILED);
+            std::slice::from_raw_parts(address.cast::<u8>(), len)
+        };
+        serde_json::from_slice(text).expect("a list of ops")
+    }
+}
+
+fn endless(script: &Script, path: &Path) {
+    for n in 0..u64::from(script.block.max(1)).min(4) {
+        let (script, path) = (script.clone(), path.to_owned());
+        thread::spawn(move || {
+            loop {
+                reads(&script, &path, n, script.count);
+            }
+        });
+    }
+    wait();
+}
+
+/// Waits for a word of the test; ends when the test has.
+fn wait() {
+    let mut word = [0; 1];
+    // SAFETY: the standard input is the test's socket, the buffer is one byte long.
+    let got = unsafe { libc::recv(0, word.as_mut_ptr().cast(), 1, 0) };
+    if got != 1 {
+        std::process::exit(0);
+    }
+}
+
+fn answer() {
+    // SAFETY: as above.
+    unsafe { libc::send(0, [b'd'].as_ptr().cast(), 1, libc::MSG_NOSIGNAL) };
+}
+
+/// The test's end of a player's standard input.
+pub(crate) struct Baton(std::os::unix::net::UnixStream);
+
+impl Baton {
+    pub(crate) fn pair() -> (Self, std::process::Stdio) {
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().expect("a pair of sockets");
+        ours.set_read_timeout(Some(Duration::from_secs(60)))
+            .expect("a time limit");
+        (Self(ours), std::os::fd::OwnedFd::from(theirs).into())
+    }
+
+    /// Lets the player do its next read.
+    pub(crate) fn go(&mut self) {
+        std::io::Write::write_all(&mut self.0, b"g").expect("the player listens");
+    }
+
+    /// Waits until it has done it.
+    pub(crate) fn done(&mut self) {
+        self.0.read_exact(&mut [0]).expect("the player answers");
+    }
+}
