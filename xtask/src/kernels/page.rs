@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{
-    guest::{BENCH, CPUS, MEMORY},
+    guest::{BENCH, CPUS, MEMORY, READS_A_SECOND},
     outcome::{Outcome, Report},
 };
 
@@ -27,7 +27,7 @@ pub(super) fn text(outcomes: &[Outcome]) -> String {
         Each kernel is Debian's package of it (flavour cloud-amd64), unchanged, in QEMU's software\n\
         emulation with {CPUS} processors and {MEMORY} of memory; the same static program in all of\n\
         them runs\n\n    {BENCH}\n\n\
-        as root on an ext4 file system of a virtio disk.\n"
+        as root on an ext4 file system of a virtio disk that takes {READS_A_SECOND} reads a second.\n"
     );
     page += LIMITS;
     page
@@ -61,11 +61,11 @@ a call is a fault that waited or brought pages.
 const LIMITS: &str = "
 What such a run can prove: that the programs pass the kernel's verifier, that the hooks fire with
 the arguments that the probes expect, that no fact is lost, and that blame adds up and is backed
-by the kernel's own counts. What it can't: how long anything takes on a real machine. The emulated
-disk answers from memory, often before the reader has gone to sleep, so many cold reads do not
-block at all; waking a processor takes the emulator long, which shows as `runqueue`. The scheduler
-counts that delay only once the thread is on a run queue, and the profiler from the wake-up on: so
-`run_delay` may disagree here.
+by the kernel's own counts. What it can't: how long anything takes on a real machine. Waking an
+idle processor takes the emulator long, which shows as `runqueue`; the scheduler counts that delay
+only once the thread is on a run queue, and the profiler from the wake-up on, so the witness
+`run_delay` may disagree here. The disk lets a burst of requests pass before it slows down: reads
+that find it idle may not block.
 ";
 
 /// Both tables, in Markdown.
