@@ -45,7 +45,7 @@ pub struct Offsets {
     pub files_fdt: u32,
     pub fdt_max_fds: u32,
     pub fdt_fd: u32,
-    /// Fields of `struct file` lie in its first [`SPAN`] bytes.
+    /// Fields of `struct file` lie in its first [`SPAN`] bytes, but for the mapping.
     pub file_inode: u32,
     pub file_mapping: u32,
     pub file_flags: u32,

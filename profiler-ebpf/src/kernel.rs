@@ -138,6 +138,17 @@ impl Span {
         // field, ends within the span; the verifier checks it once more.
         unsafe { core::ptr::read_volatile(self.0.as_ptr().add(offset as usize).cast::<T>()) }
     }
+
+    /// An address in the structure at `address`, whose start this span is. Where this
+    /// kernel keeps it past the span (`f_mapping` before 6.10), it is copied by itself.
+    #[inline(always)]
+    pub(crate) fn address(&self, address: u64, offset: u32) -> u64 {
+        if offset as usize + size_of::<u64>() <= SPAN {
+            self.get(offset)
+        } else {
+            word(address, offset)
+        }
+    }
 }
 
 /// Address of the open file behind a descriptor of the current task; 0 if none.
@@ -177,16 +188,13 @@ pub(crate) struct Origin {
 }
 
 impl Origin {
-    /// The words looked at here carry marks in their low bits, which the verifier does
-    /// not allow to be tested in a pointer: so they are copied, as numbers.
+    /// The words looked at here carry marks in their low bits, or are masked, which the
+    /// verifier does not allow with a pointer: so they are copied, as numbers.
     #[inline(always)]
     pub(crate) fn of(bio: *const u8) -> Self {
         let vec: *const u8 = field(bio, at!(bio_io_vec));
-        let page: *const u8 = field(vec, at!(bvec_page));
-        let page = page as u64;
-        // A tail page has something else where the mapping is; its head has it.
-        let head = word(page, at!(page_compound_head));
-        let page = if head & 1 != 0 { head & !1 } else { page };
+        let page = word(vec as u64, at!(bvec_page));
+        let page = head_page(page, word(page, at!(page_compound_head)));
         let mapping = word(page, at!(page_mapping));
         // Anonymous memory has bits set that no address_space has.
         let mapping = if mapping & 3 == 0 { mapping } else { 0 };
@@ -206,6 +214,25 @@ impl Origin {
         let host = word(self.mapping, at!(mapping_host));
         let mode: u16 = copy(host + u64::from(at!(inode_mode))).unwrap_or(0);
         mode & FORMAT == BLOCK_DEVICE
+    }
+}
+
+/// The page that has a folio's mapping: a tail page has something else in its place.
+/// `link` is odd in a tail page and then says where the head is: by its address, or (in
+/// 7.3, with `HUGETLB_PAGE_OPTIMIZE_VMEMMAP`) by the mask that rounds down to it. A
+/// mask is the negative of a power of two. Were a head's address one too, the same mask
+/// would lead to it.
+#[inline(always)]
+fn head_page(page: u64, link: u64) -> u64 {
+    if link & 1 == 0 {
+        return page;
+    }
+    let head = link & !1;
+    let size = head.wrapping_neg();
+    if size & size.wrapping_sub(1) == 0 {
+        page & head
+    } else {
+        head
     }
 }
 

@@ -20,6 +20,8 @@ pub(crate) enum Door {
     Run(Run),
     /// Set up, then run every test that this machine can run
     Test(Test),
+    /// Boot real kernels in an emulator and run the profiler in each
+    Kernels(Kernels),
     /// Check formatting, clippy and the project's own rules
     Lint(Lint),
     /// Build, then let the profiler say what this machine offers it
@@ -76,6 +78,21 @@ pub(crate) struct Test {
     /// Arguments for the test programs: a part of the names of the tests to run
     #[arg(last = true)]
     pub(crate) args: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example: cargo xtask kernels 6.1 --no-page   # that one only, docs stay as they are\n\n\
+    Takes Debian (its kernels, its apt) on x86_64 and 300 MB in the cache folder; no root, no KVM."
+)]
+pub(crate) struct Kernels {
+    #[command(flatten)]
+    pub(crate) install: Install,
+    /// Series of kernels, or `newest` [default: 6.1 6.12 newest]
+    pub(crate) series: Vec<String>,
+    /// Only print what came out; don't write docs/kernels.md
+    #[arg(long)]
+    pub(crate) no_page: bool,
 }
 
 #[derive(Debug, clap::Args)]

@@ -1,8 +1,9 @@
-//! The one door for developers: `cargo xtask setup|build|run|test|lint|doctor`.
+//! The one door for developers: `cargo xtask setup|build|run|test|kernels|lint|doctor`.
 
 mod args;
 mod build;
 mod cargo;
+mod kernels;
 mod lint;
 mod privilege;
 mod process;
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
         Door::Build(args) => build::door(&args),
         Door::Run(args) => run::door(&args),
         Door::Test(args) => test::door(&args),
+        Door::Kernels(args) => kernels::door(&args),
         Door::Lint(args) => lint::door(&args),
         Door::Doctor(args) => run::doctor(&args),
     };

@@ -46,6 +46,11 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 
 /// Runs it and returns its standard output; standard error goes into the error.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
+    String::from_utf8(bytes(command)?).with_context(|| shown(command))
+}
+
+/// The same, where standard output is no text.
+pub(crate) fn bytes(command: &mut Command) -> Result<Vec<u8>> {
     let output = command
         .stdin(Stdio::null())
         .output()
@@ -59,7 +64,7 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
             error.trim()
         );
     }
-    String::from_utf8(output.stdout).with_context(|| shown(command))
+    Ok(output.stdout)
 }
 
 /// Runs it with its output visible, and ends it when `limit` has passed.

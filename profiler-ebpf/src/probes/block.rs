@@ -206,7 +206,13 @@ fn block_rq_complete(ctx: BtfTracePointContext) -> i32 {
     };
     // SAFETY: this CPU's slot; nested interrupts leave the depth as they found it.
     let completing = unsafe { &mut *completing };
-    let depth = completing.depth;
+    // Where no end is told, completions of one interrupt follow each other; the last one
+    // told is the one that is going on.
+    let depth = if fixed!(hooks) & FIXED_BLOCK_IO != 0 {
+        completing.depth
+    } else {
+        0
+    };
     let Some(slot) = completing.slots.get_mut(depth as usize) else {
         count(|c| &mut c.no_completion, 1);
         // What is in the way can only be stale: begin anew.

@@ -109,11 +109,12 @@ fn describe(thread: &mut Thread, task: *const u8, regs: *const u8, call: u32) {
     open.file_flags = 0;
     open.file_size = 0;
     open.offset = -1;
-    if !span.fill(kernel::file_of(task, fd as u32)) {
+    let file = kernel::file_of(task, fd as u32);
+    if !span.fill(file) {
         return;
     }
     open.file_flags = span.get(at!(file_flags));
-    open.mapping = span.get(at!(file_mapping));
+    open.mapping = span.address(file, at!(file_mapping));
     open.dentry = span.get(at!(file_dentry));
     open.offset = if call == CALL_READ || call == CALL_READV {
         span.get(at!(file_pos))

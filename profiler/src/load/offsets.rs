@@ -69,7 +69,7 @@ pub(super) fn look_up(fields: &Fields) -> Result<Offsets> {
         fdt_max_fds: need("fdtable", "max_fds")?,
         fdt_fd: need("fdtable", "fd")?,
         file_inode: spanned("file", "f_inode", 8)?,
-        file_mapping: spanned("file", "f_mapping", 8)?,
+        file_mapping: need("file", "f_mapping")?,
         file_flags: spanned("file", "f_flags", 4)?,
         file_pos: spanned("file", "f_pos", 8)?,
         file_dentry: spanned("file", "f_path.dentry", 8)?,
@@ -96,7 +96,11 @@ pub(super) fn look_up(fields: &Fields) -> Result<Offsets> {
             None => bail!("this kernel's type information has no PG_head"),
         },
         page_mapping: need("page", "mapping")?,
-        page_compound_head: need("page", "compound_head")?,
+        page_compound_head: match fields.offset("page", "compound_head") {
+            Some(offset) => offset,
+            // Since 7.3, when it became a mask in some configurations.
+            None => need("page", "compound_info")?,
+        },
         bio_opf: need("bio", "bi_opf")?,
         bio_flags: need("bio", "bi_flags")?,
         bio_size: need("bio", "bi_iter.bi_size")?,

@@ -6,7 +6,7 @@ use std::{env, path::PathBuf};
 use anyhow::{Context as _, Result};
 
 /// `profiler/` in the user's cache (profiler/build.rs looks in the same place).
-pub(super) fn folder() -> Result<PathBuf> {
+pub(crate) fn folder() -> Result<PathBuf> {
     let absolute = |name| {
         env::var_os(name)
             .map(PathBuf::from)

@@ -76,6 +76,12 @@ pub(super) fn install() -> Result<Compiler> {
     rustc()
 }
 
+/// Installs packages, and removes none for them.
+pub(crate) fn install_packages(packages: &[&str]) -> Result<()> {
+    let options = ["install", "--yes", "--no-install-recommends", "--no-remove"];
+    apt_get(&[&options, packages].concat())
+}
+
 fn apt_get(args: &[&str]) -> Result<()> {
     let words = ["DEBIAN_FRONTEND=noninteractive", "apt-get"]
         .iter()

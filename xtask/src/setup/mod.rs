@@ -19,7 +19,10 @@ use std::{env, path::PathBuf, process::ExitCode};
 use anyhow::{Result, bail};
 
 use self::compiler::Compiler;
-pub(crate) use self::{compiler::BPF_TARGET, decision::Decision};
+pub(crate) use self::{
+    cache::folder as cache_folder, compiler::BPF_TARGET, decision::Decision,
+    distribution::install_packages,
+};
 use crate::{args, privilege, process};
 
 /// Where a compiler may come from, and how it is looked for or installed there.
