@@ -343,7 +343,7 @@ fn a_wake_up_that_was_not_seen() {
     shows(
         "20 out | 95 back | 100 end",
         "cpu 20
-         unexplained 75
+         unexplained 75 wake-up unseen
          cpu 5",
     );
     shows(

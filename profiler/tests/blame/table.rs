@@ -321,6 +321,7 @@ fn words(detail: &Detail) -> String {
     let text = |bytes: &[u8]| profiler::report::text_of(bytes);
     match detail {
         Detail::None => String::new(),
+        Detail::WakeUnseen => "wake-up unseen".to_owned(),
         Detail::Request { kind, owner, .. } => {
             let owner = match owner {
                 Owner::Call => "me".to_owned(),
