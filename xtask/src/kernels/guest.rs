@@ -16,8 +16,10 @@ use anyhow::{Context as _, Result, bail};
 use super::{archive::Archive, packages::Kernel, tools::Tools};
 use crate::process;
 
-/// A boot takes seconds; one that takes this long hangs.
+/// A boot and the bench take seconds; what takes this long hangs.
 const LIMIT: Duration = Duration::from_secs(300);
+/// `timeout` ends the emulator even if nobody is left to do so; then it is our turn.
+const GRACE: Duration = Duration::from_secs(10);
 /// The file system that is read from, and the room for what the guest has to say.
 const DATA_BYTES: u64 = 96 << 20;
 const SAID_BYTES: u64 = 16 << 20;
@@ -67,13 +69,14 @@ pub(super) fn run(tools: &Tools, kernel: &Kernel, profiler: &Path, work: &Path) 
         qemu.arg(format!("virtio-blk-pci,drive={serial},serial={serial}"));
     }
     qemu.stdout(Stdio::null());
-    let ended = process::run_within(&mut qemu, LIMIT);
+    let ended = process::run_within(&mut qemu, LIMIT + GRACE);
     let console = fs::read(&console).unwrap_or_default();
     let console = String::from_utf8_lossy(&console);
     if !console.contains(DONE) {
-        ended?;
+        let how = ended.err().map(|error| format!(" ({error:#})"));
         bail!(
-            "the guest did not come to its end; its console:\n{}",
+            "the guest did not come to its end{}; its console:\n{}",
+            how.unwrap_or_default(),
             tail(&console, 15)
         );
     }
@@ -94,7 +97,14 @@ pub(super) fn run(tools: &Tools, kernel: &Kernel, profiler: &Path, work: &Path) 
 }
 
 fn qemu(tools: &Tools, kernel: &Kernel, start: &Path, console: &Path) -> Command {
-    let mut qemu = Command::new(&tools.qemu);
+    let mut qemu = Command::new("timeout");
+    // In the foreground, so that ^C ends it too.
+    qemu.args([
+        "--foreground",
+        "--signal=KILL",
+        &LIMIT.as_secs().to_string(),
+    ]);
+    qemu.arg(&tools.qemu);
     // With a thread for each processor, a kernel that patches its own code can meet a
     // processor in the middle of the patched instruction (seen in 7.3's scheduler).
     qemu.args(["-accel", "tcg,thread=single", "-cpu", "max"]);

@@ -30,7 +30,7 @@ pub(super) struct Tools {
 
 /// Finds the programs, and installs what is missing if that is allowed.
 pub(super) fn ensure(install: args::Install) -> Result<Tools> {
-    for program in ["apt-get", "apt-cache", "dpkg-deb", "tar"] {
+    for program in ["apt-get", "apt-cache", "dpkg-deb", "tar", "timeout"] {
         if process::find(program).is_none() {
             bail!("the kernels come in Debian's packages, and there is no {program} here");
         }
