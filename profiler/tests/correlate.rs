@@ -230,6 +230,18 @@ fn threads_that_never_end_are_bounded() {
     }
 }
 
+/// What is forgotten makes room: a thread that loses every end keeps one call's facts.
+#[test]
+fn facts_of_lost_ends_are_given_back() {
+    let mut correlator = Correlator::default();
+    for call in 1..1_000 {
+        correlator.fact(wait(1, call * 10, call * 10 + 1));
+        correlator.fact(request(1, call * 10, call * 10 + 2));
+        assert_eq!(correlator.kept(), 2);
+    }
+    assert_eq!(correlator.orphans(), 998);
+}
+
 #[test]
 fn facts_of_calls_that_never_end_are_bounded() {
     let mut correlator = Correlator::default();

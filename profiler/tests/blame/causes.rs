@@ -211,6 +211,17 @@ fn a_folio_wait_alone_is_not_a_lock() {
     );
 }
 
+/// Whoever unlocks folios wakes others, too.
+#[test]
+fn a_folio_unlock_alone_is_not_a_folio_wait() {
+    shows(
+        "20 out in=msleep,driver_read | 92 woken by=x from=folio_unlock | 95 back | 95 end",
+        "cpu 20
+         unexplained 72
+         runqueue 3",
+    );
+}
+
 #[test]
 fn reclaim_on_and_off_the_cpu() {
     shows(

@@ -110,7 +110,7 @@ fn while_it_makes_its_file() {
         return;
     }
     let folder = folder();
-    let mut command = profiler(["bench", "--size", "4G", "--json", "out.json"]);
+    let mut command = profiler(["bench", "--size", "1G", "--json", "out.json"]);
     let under = Under::way(command.current_dir(&folder), |pid| {
         writes_its_file(pid, folder.path())
     });
@@ -126,10 +126,10 @@ fn while_it_brings_about_a_state() {
     let folder = folder();
     // Long to read, and takes no room.
     let data = fs::File::create(folder.path().join("data")).unwrap();
-    data.set_len(3 << 30).unwrap();
+    data.set_len(1 << 30).unwrap();
     let mut command = profiler(["bench", "data", "--scenario", "warm", "--json", "out.json"]);
     let under = Under::way(command.current_dir(&folder), |pid| {
-        io(pid, "rchar") > 256 << 20
+        io(pid, "rchar") > 64 << 20
     });
     let report = interrupted(under, folder.path(), &["data", "out.json"]);
     assert_eq!(report["scenarios"], serde_json::json!([]));
