@@ -14,7 +14,10 @@ use crate::process;
 pub(super) struct Tally {
     pub(super) passed: u64,
     pub(super) failed: u64,
+    /// Those that were left for another time, and [`Tally::refused`].
     pub(super) skipped: u64,
+    /// Tests that ran and found that this machine can't do what they test.
+    pub(super) refused: u64,
 }
 
 impl Tally {
@@ -22,6 +25,34 @@ impl Tally {
         self.passed += other.passed;
         self.failed += other.failed;
         self.skipped += other.skipped;
+        self.refused += other.refused;
+    }
+
+    /// One line of a test program.
+    fn line(&mut self, line: &str) {
+        if let Some(sum) = Self::parse(line) {
+            self.add(sum);
+        } else if Self::says_skipped(line) {
+            // The harness knows no third way to end, and counts it as passed.
+            self.refused += 1;
+        }
+    }
+
+    /// `skipped: NAME: why`, by itself or where the harness has begun a line already:
+    /// `test NAME ... skipped: …`
+    fn says_skipped(line: &str) -> bool {
+        let rest = match line.split_once(" ... ") {
+            Some((test, rest)) if test.starts_with("test ") => rest,
+            _ => line,
+        };
+        rest.starts_with("skipped: ")
+    }
+
+    /// Moves the tests that refused from the passed ones to the skipped ones.
+    fn settled(mut self) -> Self {
+        self.passed = self.passed.saturating_sub(self.refused);
+        self.skipped += self.refused;
+        self
     }
 
     /// `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 2 filtered out; …`
@@ -42,6 +73,7 @@ impl Tally {
             passed: count("passed")?,
             failed: count("failed")?,
             skipped: count("ignored").unwrap_or(0),
+            refused: 0,
         })
     }
 }
@@ -52,6 +84,7 @@ impl fmt::Display for Tally {
             passed,
             failed,
             skipped,
+            ..
         } = self;
         write!(f, "{passed} passed, {failed} failed, {skipped} skipped")
     }
@@ -74,8 +107,9 @@ pub(super) fn counted(command: &mut Command) -> Result<Tally> {
         let line = line?;
         let line = String::from_utf8_lossy(&line);
         println!("{line}");
-        total.add(Tally::parse(&line).unwrap_or_default());
+        total.line(&line);
     }
+    let mut total = total.settled();
     let status = child.wait()?;
     if !status.success() && total.failed == 0 {
         eprintln!("test: `{}` failed ({status})", process::shown(command));
@@ -93,7 +127,18 @@ mod tests {
             passed,
             failed,
             skipped,
+            refused: 0,
         }
+    }
+
+    #[test]
+    fn a_test_that_refuses_is_skipped_and_not_passed() {
+        let say = "echo 'skipped: a: no disk'; echo 'test b ... skipped: b: no right'; \
+                   echo ok; echo 'it skipped: a line'; \
+                   echo 'test result: ok. 5 passed; 0 failed; 0 ignored'";
+        let mut shell = Command::new("sh");
+        let total = counted(shell.args(["-c", say])).unwrap();
+        assert_eq!((total.passed, total.skipped, total.refused), (3, 2, 2));
     }
 
     #[test]
