@@ -55,7 +55,10 @@ pub(crate) struct Script {
     pub ahead: bool,
     /// Wait for a word on the standard input before each read, and answer after it.
     pub lockstep: bool,
-    /// Run on this CPU only, before others.
+    /// Run before all that has no fixed priority, so that only what is injected is in
+    /// its way. Not every machine lets it.
+    pub urgent: bool,
+    /// Run on this CPU only, and before others.
     pub cpu: Option<usize>,
     /// Join this cgroup first.
     pub cgroup: Option<PathBuf>,
@@ -118,6 +121,9 @@ fn play(script: &Script) {
     if let Some(cgroup) = &script.cgroup {
         fs::write(cgroup.join("cgroup.procs"), std::process::id().to_string()).expect("a cgroup");
     }
+    if script.urgent {
+        let _ = prefer(1);
+    }
     if let Some(cpu) = script.cpu {
         pin(cpu, 1);
     }
@@ -145,17 +151,19 @@ pub(crate) fn pin(cpu: usize, priority: i32) {
     let mut set = nix::sched::CpuSet::new();
     set.set(cpu).expect("a CPU");
     nix::sched::sched_setaffinity(nix::unistd::Pid::from_raw(0), &set).expect("to be pinned");
+    prefer(priority).expect("a fixed priority");
+}
+
+/// The calling thread runs before all of a lower priority, and all that have none.
+pub(crate) fn prefer(priority: i32) -> std::io::Result<()> {
     let param = libc::sched_param {
         sched_priority: priority,
     };
     // SAFETY: of the calling thread, with a live argument.
-    let result = unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &param) };
-    assert_eq!(
-        result,
-        0,
-        "a fixed priority: {}",
-        std::io::Error::last_os_error()
-    );
+    match unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &param) } {
+        0 => Ok(()),
+        _ => Err(std::io::Error::last_os_error()),
+    }
 }
 
 fn open(script: &Script, path: &Path) -> File {

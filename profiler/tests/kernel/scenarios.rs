@@ -50,6 +50,11 @@ fn bench(threads: &str, scenarios: &str, more: &[&str]) -> Report {
 fn common(scenario: &Scenario) {
     let name = &scenario.name;
     explained(scenario);
+    assert!(
+        !kernel_was_silent(scenario),
+        "{name}: {:?}",
+        scenario.blame_ns
+    );
     let dissent: Vec<&Witness> = scenario.witness.iter().filter(|w| !w.agrees).collect();
     assert!(dissent.is_empty(), "{name}: {dissent:#?}");
     for needed in [

@@ -23,6 +23,7 @@ fn script(record: &Path, path: &Path, direct: bool) -> Script {
         stride: 128 << 10,
         count: READS,
         random: true,
+        urgent: true,
         direct,
         ..Script::default()
     }
@@ -35,26 +36,31 @@ fn watch(script: &Script) -> Report {
     run.report
 }
 
-/// What the server took while an op went on.
-fn served(op: &Op, reads: &[Served]) -> u64 {
-    let within = reads
-        .iter()
-        .filter(|read| read.start_ns >= op.start_ns && read.end_ns <= op.end_ns);
-    within.map(|read| read.end_ns - read.start_ns).sum()
-}
-
+/// What each op was made to wait: from its beginning to the server's answer. The reader
+/// asks at once; on the way to the server there may be a worker of the kernel's that has
+/// to wait for a CPU, and that is the device's time too.
 fn stalls(
     calls: &[&SlowCall],
     ops: &[Op],
     reads: &[Served],
     found: impl Fn(&SlowCall) -> u64,
 ) -> Vec<Stall> {
-    let matched = matched(calls, ops);
-    let stall = |(call, op): &(&SlowCall, Op)| Stall {
-        injected_ns: served(op, reads),
-        found_ns: found(call),
+    let stall = |(call, op): &(&SlowCall, Op)| {
+        let within = |read: &&Served| read.start_ns >= op.start_ns && read.end_ns <= op.end_ns;
+        let read = reads
+            .iter()
+            .rev()
+            .find(within)
+            .expect("the server was asked");
+        let found_ns = found(call);
+        let took = read.end_ns - read.start_ns;
+        assert!(took >= DELAY.as_nanos() as u64, "{read:?}");
+        Stall {
+            injected_ns: read.end_ns - op.start_ns,
+            found_ns,
+        }
     };
-    matched.iter().map(stall).collect()
+    matched(calls, ops).iter().map(stall).collect()
 }
 
 #[test]

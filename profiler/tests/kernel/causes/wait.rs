@@ -36,6 +36,7 @@ fn slow_writer(what: &str, stdin: Stdio, mut end: impl std::io::Write) {
     let script = Script {
         record: folder.path().join("ops"),
         block: 512,
+        urgent: true,
         ..Script::default()
     };
     let run = Running::start_with(&["run", "--slowest", "1000"], &script.command(), stdin);
@@ -112,6 +113,7 @@ fn a_lock_that_another_holds_is_blamed_for_its_time() {
         count: 60,
         direct: true,
         lockstep: true,
+        urgent: true,
         ..Script::default()
     };
     disk.cool(&path);
@@ -254,6 +256,7 @@ fn a_limit_is_blamed_for_its_time() {
             count: 60,
             direct,
             random: true,
+            urgent: true,
             cgroup: Some(throttle.path().to_owned()),
             ..Script::default()
         };

@@ -19,7 +19,7 @@ use fuser::{
     ReplyOpen, ReplyWrite, Request, WriteFlags,
 };
 
-use crate::player::now;
+use crate::player::{now, prefer};
 
 /// Two names of the same bytes: through the page cache, and past it.
 const CACHED: (&str, u64) = ("cached", 2);
@@ -134,10 +134,8 @@ impl Slow {
 /// Sleeps for so long, and not much longer.
 fn stall(delay: &AtomicU64) {
     thread_local!(static PROMPT: () = {
-        let param = libc::sched_param { sched_priority: 3 };
-        // SAFETY: of the calling thread, with a live argument. If it is refused, the
-        // stalls are less exact.
-        unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &param) };
+        // If it is refused, the stalls are less exact.
+        let _ = prefer(3);
     });
     PROMPT.with(|()| ());
     match delay.load(Ordering::SeqCst) {
