@@ -203,6 +203,7 @@ async fn run(
         watch::control(&args.watch, pid, 0),
     )?;
     let counted = readings::counts(pid, disk.as_deref());
+    let since = std::time::Instant::now();
     line.set_message(format!("{}: {}", scenario.name, scenario.summary));
     let stopper = reader.stopper();
     reader.go()?;
@@ -226,6 +227,7 @@ async fn run(
     // Only then the others' counters: they have to count all that was seen.
     live.stop()?;
     let mut after = readings::counts(pid, disk.as_deref());
+    let elapsed = since.elapsed();
     let requests = live.counted_since_begin()?.requests;
     after.requests = Some(requests.iter().sum());
     after.majflt = Some(done.major_faults);
@@ -253,6 +255,7 @@ async fn run(
         ops: Some(ops),
         residency: Some(residency),
         pages_used: Some(pages_used),
+        elapsed_ns: u64::try_from(elapsed.as_nanos()).ok(),
     };
     live.end(Some(done.wall_ns), workload, readings)?;
     reader.finish()?;

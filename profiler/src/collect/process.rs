@@ -34,11 +34,16 @@ fn parse_io(text: &str) -> Option<Io> {
     })
 }
 
-/// Time that its living threads were runnable and did not run, in ns.
+/// Time that its living threads were runnable and did not run, in ns; of all but the
+/// first, which in the bundled reader only leads the others.
 pub fn run_delay_ns(pid: u32) -> Option<u64> {
     let mut sum = 0;
     for thread in fs::read_dir(format!("/proc/{pid}/task")).ok()? {
-        let path = thread.ok()?.path().join("schedstat");
+        let path = thread.ok()?.path();
+        if path.file_name().is_some_and(|tid| *tid == *pid.to_string()) {
+            continue;
+        }
+        let path = path.join("schedstat");
         // A thread may end in between.
         if let Ok(text) = fs::read_to_string(path) {
             sum += text.split_ascii_whitespace().nth(1)?.parse::<u64>().ok()?;

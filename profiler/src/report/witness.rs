@@ -22,6 +22,9 @@ pub struct Readings {
     pub residency: Option<Residency>,
     /// Different pages that the ops touched.
     pub pages_used: Option<u64>,
+    /// Time between the two, in nanoseconds.
+    #[serde(default)]
+    pub elapsed_ns: Option<u64>,
 }
 
 /// Counters that only grow, of the watched process and its disk.
@@ -49,10 +52,6 @@ pub struct Counts {
 
 /// Room for quantiles: the histograms of both sides round.
 const QUANTILE_ROOM: f64 = 1.02;
-/// Room for the run delay, in nanoseconds a wait: we count from the wake-up, the
-/// scheduler from when the thread is on a run queue, which may take an interrupt
-/// to another CPU.
-const WAKE_ROOM_NS: u64 = 20_000;
 
 impl Readings {
     fn grown(&self, counter: impl Fn(&Counts) -> Option<u64>) -> Option<u64> {
@@ -172,24 +171,25 @@ fn process(scenario: &Scenario, readings: &Readings, out: &mut Vec<Witness>) {
             ..equal("majflt", Unit::Count, fetched, theirs, note)
         });
     }
-    if let Some(theirs) = readings.grown(|counts| counts.run_delay_ns) {
+    if let Some(theirs) = readings.grown(|counts| counts.run_delay_ns)
+        && let Some(outside) = outside_ns(scenario, readings)
+    {
         let ours = sum([scenario.blame_ns.preempted, scenario.blame_ns.runqueue]);
-        let waits = scenario.waits.iter();
-        let waits = waits
-            .filter(|wait| matches!(wait.cause.as_str(), "preempted" | "runqueue"))
-            .map(|wait| wait.count);
-        let note = "preempted and runqueue, and the run delay of /proc/PID/schedstat, which also \
-                    counts time outside of calls; 20 µs of room a wait, since we count from the \
-                    wake-up and the scheduler from its queue";
-        out.push(at_most(
-            "run_delay",
-            Unit::Ns,
-            ours,
-            theirs,
-            sum(waits).saturating_mul(WAKE_ROOM_NS),
-            note,
-        ));
+        let note = "preempted and runqueue, and the run delay of /proc/PID/schedstat. Ours is \
+                    from the wake-up to running; the scheduler's, from its queue to being picked, \
+                    lies within it, but is also counted outside of calls: at most the time that \
+                    the threads were not in calls";
+        out.push(at_least("run_delay", Unit::Ns, ours, theirs, outside, note));
     }
+}
+
+/// Time between the readings in which the workload's threads were not in calls; `None`
+/// if nobody counted.
+fn outside_ns(scenario: &Scenario, readings: &Readings) -> Option<u64> {
+    let threads = u64::from(scenario.workload.threads?);
+    let inside = sum([scenario.duration_ns, scenario.incomplete_ns]);
+    let elapsed = readings.elapsed_ns?;
+    Some(elapsed.saturating_mul(threads).saturating_sub(inside))
 }
 
 fn disk(scenario: &Scenario, readings: &Readings, out: &mut Vec<Witness>) {
@@ -277,6 +277,14 @@ fn at_most(name: &str, unit: Unit, ours: u64, theirs: u64, room: u64, note: &str
         relation: Relation::AtMost,
         unit,
         note,
+    }
+}
+
+fn at_least(name: &str, unit: Unit, ours: u64, theirs: u64, room: u64, note: &str) -> Witness {
+    Witness {
+        agrees: ours.saturating_add(room) >= theirs,
+        relation: Relation::AtLeast,
+        ..at_most(name, unit, ours, theirs, room, note)
     }
 }
 
@@ -393,6 +401,35 @@ mod tests {
             let witnesses = compare(&scenario("buffered", 10), &readings);
             assert_eq!(agrees(&witnesses, "sectors"), Some(verdict), "{sectors}");
         }
+    }
+
+    #[test]
+    fn the_schedulers_delay_in_calls_lies_within_ours() {
+        let mut scenario = scenario("buffered", 10);
+        scenario.workload.threads = Some(2);
+        let after = |counts| Readings {
+            elapsed_ns: Some(1_000),
+            ..after(counts)
+        };
+        scenario.duration_ns = 1_900;
+        scenario.blame_ns.runqueue = 300;
+        // 100 ns of the two threads' time are outside of calls.
+        for (theirs, verdict) in [(0, true), (400, true), (401, false)] {
+            let counts = Counts {
+                run_delay_ns: Some(theirs),
+                ..Counts::default()
+            };
+            let witnesses = compare(&scenario, &after(counts));
+            let told = witnesses.iter().find(|w| w.name == "run_delay").unwrap();
+            assert_eq!((told.ours, told.agrees), (300, verdict), "{theirs}");
+        }
+        scenario.workload.threads = None;
+        let counts = Counts {
+            run_delay_ns: Some(1),
+            ..Counts::default()
+        };
+        let witnesses = compare(&scenario, &after(counts));
+        assert!(witnesses.iter().all(|w| w.name != "run_delay"));
     }
 
     #[test]

@@ -88,7 +88,7 @@ pub(crate) fn honest(scenario: &Scenario, before: u64) -> Readings {
         read_bytes: Some(add * io.bytes),
         majflt: Some(2 + add * faults),
         disk_sectors: Some(77 + add * (io.bytes / 512 + 16)),
-        run_delay_ns: Some(add * (delay + delay / 9)),
+        run_delay_ns: Some(add * (delay - delay / 9)),
         ..Counts::default()
     };
     Readings {
@@ -109,6 +109,7 @@ pub(crate) fn honest(scenario: &Scenario, before: u64) -> Readings {
             evicted: Some(0),
         }),
         pages_used: None,
+        elapsed_ns: scenario.wall_ns,
     }
 }
 
