@@ -42,6 +42,10 @@ pub struct Counts {
     pub disk_reads: Option<u64>,
     /// Sectors of 512 bytes that it read (`/sys/block/*/stat`).
     pub disk_sectors: Option<u64>,
+    /// Pages of files that were fetched again after they had been reclaimed, on the whole
+    /// machine (`/proc/vmstat`).
+    #[serde(default)]
+    pub refaults: Option<u64>,
     /// Read requests that the kernel side counted for watched processes.
     pub requests: Option<u64>,
 }
@@ -50,8 +54,8 @@ pub struct Counts {
 const QUANTILE_ROOM: f64 = 1.02;
 /// Room for the run delay, in nanoseconds a wait: we count from the wake-up, the
 /// scheduler from when the thread is on a run queue, which may take an interrupt
-/// to another CPU.
-const WAKE_ROOM_NS: u64 = 20_000;
+/// to another CPU. 40 µs on average were measured where that was a halted virtual one.
+const WAKE_ROOM_NS: u64 = 100_000;
 
 impl Readings {
     fn grown(&self, counter: impl Fn(&Counts) -> Option<u64>) -> Option<u64> {
@@ -179,7 +183,7 @@ fn process(scenario: &Scenario, readings: &Readings, out: &mut Vec<Witness>) {
             .map(|wait| wait.count)
             .sum();
         let note = "preempted and runqueue, and the run delay of /proc/PID/schedstat, which also \
-                    counts time outside of calls; 20 µs of room a wait, since we count from the \
+                    counts time outside of calls; 100 µs of room a wait, since we count from the \
                     wake-up and the scheduler from its queue";
         out.push(at_most(
             "run_delay",
@@ -238,10 +242,13 @@ fn page_cache(scenario: &Scenario, readings: &Readings, out: &mut Vec<Witness>) 
     // What was reclaimed in between had been brought all the same.
     let grown = (residency.resident_after + residency.evicted.unwrap_or(0))
         .saturating_sub(residency.resident_before);
+    // What was reclaimed and fetched again, we counted twice.
+    let again = readings.grown(|counts| counts.refaults).unwrap_or(0);
     let note = match residency.evicted {
         Some(_) => {
             "pages that calls added to the file's cache, and pages that became resident, with \
-             those that were reclaimed since (more if others read the file)"
+             those that were reclaimed since (more if others read the file); ours may have more \
+             by as many as were fetched again after that, by anybody (/proc/vmstat)"
         }
         None => {
             "pages that calls added to the file's cache, and pages that became resident (fewer if \
@@ -249,7 +256,10 @@ fn page_cache(scenario: &Scenario, readings: &Readings, out: &mut Vec<Witness>) 
         }
     };
     let filled = scenario.readahead.pages_filled;
-    out.push(equal("residency", Unit::Count, filled, grown, note));
+    out.push(Witness {
+        agrees: (grown..=grown + again).contains(&filled),
+        ..equal("residency", Unit::Count, filled, grown, note)
+    });
 }
 
 fn equal(name: &str, unit: Unit, ours: u64, theirs: u64, note: &str) -> Witness {
