@@ -11,7 +11,7 @@ use super::{
     progress, readings, watch,
 };
 use crate::{
-    collect::disk,
+    collect::{disk, machine},
     report::{
         Readings,
         v1::{Residency, Workload},
@@ -204,6 +204,7 @@ async fn run(
     )?;
     let counted = readings::counts(pid, disk.as_deref());
     let since = std::time::Instant::now();
+    let refaults = machine::refaults();
     line.set_message(format!("{}: {}", scenario.name, scenario.summary));
     let stopper = reader.stopper();
     reader.go()?;
@@ -232,6 +233,7 @@ async fn run(
     after.requests = Some(requests.iter().sum());
     after.majflt = Some(done.major_faults);
     after.minflt = Some(done.minor_faults);
+    after.refaults = machine::refaults();
     let now = residency(subject.file())?;
     let (ops, pages_used) = readings::ops(&reader.ops(), subject.size());
     let residency = Residency {
@@ -249,6 +251,7 @@ async fn run(
             majflt: Some(0),
             minflt: Some(0),
             requests: Some(0),
+            refaults,
             ..counted
         },
         after,

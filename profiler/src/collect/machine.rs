@@ -18,6 +18,17 @@ pub fn architecture() -> String {
         .into_owned()
 }
 
+/// Pages of files that were fetched again after they had been reclaimed.
+pub fn refaults() -> Option<u64> {
+    // Has each CPU hand in what it has counted; for root only, and only a refinement.
+    let _ = std::fs::read("/proc/sys/vm/stat_refresh");
+    let text = std::fs::read_to_string("/proc/vmstat").ok()?;
+    let count = text
+        .lines()
+        .find_map(|line| line.strip_prefix("workingset_refault_file "))?;
+    count.trim().parse().ok()
+}
+
 /// CPUs online.
 pub fn cpus() -> u32 {
     std::thread::available_parallelism().map_or(1, |n| n.get() as u32)
