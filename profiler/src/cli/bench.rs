@@ -231,8 +231,6 @@ async fn run(
     let elapsed = since.elapsed();
     let requests = live.counted_since_begin()?.requests;
     after.requests = Some(requests.iter().sum());
-    after.majflt = Some(done.major_faults);
-    after.minflt = Some(done.minor_faults);
     after.refaults = machine::refaults();
     let now = residency(subject.file())?;
     let (ops, pages_used) = readings::ops(&reader.ops(), subject.size());
@@ -248,8 +246,6 @@ async fn run(
     workload.witnessed = Some(residency);
     let readings = Readings {
         before: Counts {
-            majflt: Some(0),
-            minflt: Some(0),
             requests: Some(0),
             refaults,
             ..counted

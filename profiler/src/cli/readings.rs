@@ -11,6 +11,7 @@ pub(super) fn counts(pid: u32, disk: Option<&str>) -> Counts {
     let io = process::io(pid);
     let stat = disk.and_then(disk::stat);
     Counts {
+        majflt: process::major_faults(pid),
         syscr: io.map(|io| io.syscr),
         rchar: io.map(|io| io.rchar),
         read_bytes: io.map(|io| io.read_bytes),

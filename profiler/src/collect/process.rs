@@ -34,6 +34,18 @@ fn parse_io(text: &str) -> Option<Io> {
     })
 }
 
+/// Major faults of all its threads (`/proc/PID/stat`).
+pub fn major_faults(pid: u32) -> Option<u64> {
+    parse_major_faults(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+fn parse_major_faults(stat: &str) -> Option<u64> {
+    // The name is in parentheses and may hold anything; majflt is the 12th field, the
+    // 10th after it.
+    let (_, fields) = stat.rsplit_once(')')?;
+    fields.split_ascii_whitespace().nth(9)?.parse().ok()
+}
+
 /// Time that its living threads were runnable and did not run, in ns; of all but the
 /// first, which in the bundled reader only leads the others.
 pub fn run_delay_ns(pid: u32) -> Option<u64> {
@@ -132,7 +144,15 @@ mod tests {
     }
 
     #[test]
+    fn a_name_does_not_move_the_fields() {
+        let stat = "7 (a) 1 (b c) S 1 7 7 0 -1 4194304 100 200 3 4 5 6";
+        assert_eq!(parse_major_faults(stat), Some(3));
+        assert_eq!(parse_major_faults("7 (a"), None);
+    }
+
+    #[test]
     fn this_process_can_be_asked_about() {
+        assert!(major_faults(std::process::id()).is_some());
         assert!(io(std::process::id()).is_some());
         assert!(run_delay_ns(std::process::id()).is_some());
         assert!(comm(std::process::id()).is_some());

@@ -30,10 +30,8 @@ pub struct Readings {
 /// Counters that only grow, of the watched process and its disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
-    /// Major faults (`getrusage`).
+    /// Major faults (`/proc/PID/stat`).
     pub majflt: Option<u64>,
-    /// Minor faults (`getrusage`).
-    pub minflt: Option<u64>,
     /// Read calls (`/proc/PID/io`).
     pub syscr: Option<u64>,
     /// Bytes that read calls returned (`/proc/PID/io`).
@@ -159,11 +157,13 @@ fn process(scenario: &Scenario, readings: &Readings, out: &mut Vec<Witness>) {
             note,
         ));
     }
+    // Any program may also fault inside a read, which is then a part of that call.
     if let Some(theirs) = readings.grown(|counts| counts.majflt)
+        && !is_any_program(scenario)
         && (scenario.faults != v1::Faults::default() || scenario.workload.style == "mapped")
     {
         let v1::Faults { fetched, joined } = scenario.faults;
-        let note = "faults that fetched their page, and major faults by getrusage, which may also \
+        let note = "faults that fetched their page, and major faults of /proc/PID/stat, which may also \
                     count faults that waited for a page on its way: always before Linux 6.4, and \
                     since then where a mapping could not be locked by itself";
         out.push(Witness {

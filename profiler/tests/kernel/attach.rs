@@ -123,7 +123,9 @@ fn a_reader_that_ends_ends_the_session() {
     assert_eq!(run.report.quality.open_calls, 0, "{:?}", run.report.quality);
     let direct = scenario.outcomes.direct.calls;
     assert_eq!(direct, script.count);
-    assert_eq!(scenario.calls, direct, "{:?}", scenario.outcomes);
+    // Its own code may have been reclaimed: then it waits for that too.
+    let reads = scenario.calls - scenario.outcomes.fault.calls;
+    assert_eq!(reads, direct, "{:?}", scenario.outcomes);
 }
 
 #[test]
