@@ -81,7 +81,6 @@ pub struct Offsets {
     pub req_meta: u32,
     pub request_cmd_flags: u32,
     pub request_rq_flags: u32,
-    pub request_bytes: u32,
     pub request_sector: u32,
     pub request_bio: u32,
     pub request_part: u32,
@@ -118,12 +117,10 @@ pub struct Fixed {
 
 /// `block_io_start` and `block_io_done` are attached.
 pub const FIXED_BLOCK_IO: u32 = 1 << 0;
-/// `mm_filemap_fault` is attached.
-pub const FIXED_FILEMAP_FAULT: u32 = 1 << 1;
 
 const _: () = {
     assert!(size_of::<Control>() == 16);
-    assert!(size_of::<Offsets>() == 4 * 56);
+    assert!(size_of::<Offsets>() == 4 * 55);
     assert!(size_of::<Fixed>() == 32);
 };
 

@@ -215,15 +215,9 @@ pub(crate) fn ended(task: *const u8, thread: &Thread, at_ns: u64, returned: i64,
 /// Closes an open fault at the last moment it was known to be going on, and tells
 /// it if anything happened in it.
 #[inline(always)]
-pub(crate) fn close_fault(task: *const u8, thread: &mut Thread, flags: u32) {
+pub(crate) fn close_fault(task: *const u8, thread: &mut Thread) {
     if thread.open.loud != 0 {
-        ended(
-            task,
-            thread,
-            thread.open.last_ns,
-            0,
-            flags | ENDED_AT_LAST_FACT,
-        );
+        ended(task, thread, thread.open.last_ns, 0, ENDED_AT_LAST_FACT);
     }
     thread.close();
 }

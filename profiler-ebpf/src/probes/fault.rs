@@ -35,7 +35,7 @@ fn mm_filemap_fault(ctx: BtfTracePointContext) -> i32 {
         return 0;
     }
     if thread.in_fault() {
-        emit::close_fault(task, thread, 0);
+        emit::close_fault(task, thread);
     }
     let mapping: *const u8 = ctx.arg(0);
     let index: u64 = ctx.arg(1);

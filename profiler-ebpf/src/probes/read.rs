@@ -30,7 +30,7 @@ fn sys_enter(ctx: BtfTracePointContext) -> i32 {
         return 0;
     }
     if thread.in_fault() {
-        emit::close_fault(task, thread, 0);
+        emit::close_fault(task, thread);
     }
     let regs: *const u8 = ctx.arg(0);
     describe(thread, task, regs, call);

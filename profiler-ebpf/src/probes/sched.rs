@@ -36,7 +36,7 @@ fn sched_switch(ctx: BtfTracePointContext) -> i32 {
 #[inline(always)]
 fn out(ctx: &BtfTracePointContext, task: *const u8, thread: &mut Thread) {
     if thread.in_fault() && !fault::goes_on(task, thread) {
-        emit::close_fault(task, thread, 0);
+        emit::close_fault(task, thread);
         return;
     }
     let preempt: u64 = ctx.arg(0);

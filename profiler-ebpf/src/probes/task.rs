@@ -63,7 +63,7 @@ fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
         return 0;
     }
     if thread.in_fault() {
-        emit::close_fault(task, thread, 0);
+        emit::close_fault(task, thread);
     } else if thread.in_call() {
         emit::ended(task, thread, emit::now(), 0, ENDED_BY_EXIT);
         thread.close();

@@ -1,6 +1,6 @@
 //! `profiler bench`: the bundled reader, in known states.
 
-use std::{ops::ControlFlow, path::Path, process::ExitCode};
+use std::{path::Path, process::ExitCode};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -19,7 +19,7 @@ use crate::{
     },
     session::live::{Live, TICK},
     workload::{
-        DirectAlign, Identity, Interrupted, Options, OwnFile, Reader, Scenario, Spec, State, Style,
+        DirectAlign, Identity, Interrupted, Options, OwnFile, Reader, Scenario, Spec, State,
         Subject, residency, state,
     },
 };
@@ -123,11 +123,7 @@ fn own_file(
     let bar = progress::bytes("making a file", args.size);
     let made = OwnFile::create(&args.dir, args.size, identity, &mut |written| {
         bar.set_position(written);
-        if interrupt.asked() {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
+        interrupt.flow()
     });
     bar.finish_and_clear();
     match made {
@@ -174,13 +170,7 @@ async fn run(
     if args.drop_caches && scenario.state == State::Cold {
         state::drop_caches()?;
     }
-    let before = state::bring_about(subject, scenario.state, &mut |_| {
-        if interrupt.asked() {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
-    });
+    let before = state::bring_about(subject, scenario.state, &mut |_| interrupt.flow());
     let before = match before {
         Err(error) if error.is::<Interrupted>() => return Ok(()),
         before => before?,
@@ -266,12 +256,7 @@ fn workload(scenario: &Scenario, spec: &Spec, subject: &Subject, args: &BenchArg
     let place = subject.place();
     let disk = place.device.as_ref().map(|device| device.disk.as_str());
     Workload {
-        style: match scenario.style {
-            Style::Buffered => "buffered",
-            Style::Direct => "direct",
-            Style::Mapped => "mapped",
-        }
-        .into(),
+        style: scenario.style.name().into(),
         pattern: Some(scenario.pattern.name().into()),
         advice: Some(scenario.advice.name().into()),
         state: Some(scenario.state.name().into()),

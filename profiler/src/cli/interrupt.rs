@@ -1,6 +1,7 @@
 //! ^C: the first ends the session with a report, the second ends the program.
 
 use std::{
+    ops::ControlFlow,
     sync::{
         Arc,
         atomic::{AtomicI32, Ordering},
@@ -83,6 +84,15 @@ impl Interrupt {
         match self.signal() {
             0 => 0,
             signal => u8::try_from(128 + signal).unwrap_or(1),
+        }
+    }
+
+    /// What work that can be broken off is to do.
+    pub(super) fn flow(&self) -> ControlFlow<()> {
+        if self.asked() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
         }
     }
 

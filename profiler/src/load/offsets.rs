@@ -111,7 +111,6 @@ pub(super) fn look_up(fields: &Fields) -> Result<Offsets> {
         req_meta: bit(meta),
         request_cmd_flags: need("request", "cmd_flags")?,
         request_rq_flags: need("request", "rq_flags")?,
-        request_bytes: need("request", "__data_len")?,
         request_sector: need("request", "__sector")?,
         request_bio: need("request", "bio")?,
         request_part: need("request", "part")?,

@@ -7,7 +7,7 @@ use aya::{
     programs::BtfTracePoint,
 };
 use profiler_common::{
-    control::{Control, FIXED_BLOCK_IO, FIXED_FILEMAP_FAULT, Fixed, Offsets},
+    control::{Control, FIXED_BLOCK_IO, Fixed, Offsets},
     counter::Counters,
     histogram::{BUCKETS, CLASSES, Settled},
 };
@@ -66,9 +66,6 @@ impl Probes {
         let mut hooks = 0;
         if wanted("block_io_start") && wanted("block_io_done") {
             hooks |= FIXED_BLOCK_IO;
-        }
-        if wanted("mm_filemap_fault") {
-            hooks |= FIXED_FILEMAP_FAULT;
         }
         let fixed = Fixed {
             self_pid: std::process::id(),
