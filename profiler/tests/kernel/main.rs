@@ -10,5 +10,6 @@ mod causes;
 mod command;
 mod harness;
 mod player;
+mod proof;
 mod rig;
 mod scenarios;
