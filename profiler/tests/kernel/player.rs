@@ -13,6 +13,7 @@ use std::{
     },
     path::{Path, PathBuf},
     process::Command,
+    sync::Barrier,
     thread,
     time::Duration,
 };
@@ -24,6 +25,7 @@ pub(crate) const WORD: &str = "profiler-test-player";
 /// One read as its caller saw it. Times are of `CLOCK_MONOTONIC`.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Op {
+    pub tid: u32,
     pub offset: u64,
     /// Bytes, or a negative errno.
     pub returned: i64,
@@ -60,8 +62,12 @@ pub(crate) struct Script {
     pub urgent: bool,
     /// Run on this CPU only, and before others.
     pub cpu: Option<usize>,
-    /// Join this cgroup first.
-    pub cgroup: Option<PathBuf>,
+    /// Join these cgroups first.
+    pub cgroups: Vec<PathBuf>,
+    /// Read through a mapping: one byte of each block.
+    pub mapped: bool,
+    /// Do it from so many threads at once, which take turns at the blocks.
+    pub parallel: u32,
     /// Do it from so many threads, one after the other, each for one read.
     pub threads: u32,
     /// Do it from so many processes, one after the other.
@@ -118,7 +124,7 @@ pub(crate) fn now() -> u64 {
 }
 
 fn play(script: &Script) {
-    if let Some(cgroup) = &script.cgroup {
+    for cgroup in &script.cgroups {
         fs::write(cgroup.join("cgroup.procs"), std::process::id().to_string()).expect("a cgroup");
     }
     if script.urgent {
@@ -134,13 +140,15 @@ fn play(script: &Script) {
         Some(path) if script.threads > 0 => {
             let one = |n| {
                 let (script, path) = (script.clone(), path.clone());
-                let work = move || reads(&script, &path, n, 1);
+                let work = move || reads(&script, &path, n..n + 1);
                 thread::spawn(work).join().expect("a thread")
             };
             (0..u64::from(script.threads)).flat_map(one).collect()
         }
         Some(path) if script.endless => return endless(script, path),
-        Some(path) => reads(script, path, 0, script.count),
+        Some(path) if script.parallel > 0 => parallel(script, path),
+        Some(path) if script.mapped => touches(script, path),
+        Some(path) => reads(script, path, 0..script.count),
     };
     let text = serde_json::to_vec(&ops).expect("ops");
     fs::write(&script.record, text).expect("the record");
@@ -179,16 +187,14 @@ fn open(script: &Script, path: &Path) -> File {
     file
 }
 
-/// A buffer as `O_DIRECT` wants it.
-#[repr(align(4096))]
-struct Page([u8; 1 << 16]);
-
-fn reads(script: &Script, path: &Path, first: u64, count: u64) -> Vec<Op> {
+fn reads(script: &Script, path: &Path, blocks: impl Iterator<Item = u64>) -> Vec<Op> {
     let file = open(script, path);
-    let mut page = Box::new(Page([0; 1 << 16]));
-    let buffer = &mut page.0[..script.block as usize];
-    let mut ops = Vec::with_capacity(count as usize);
-    for n in first..first + count {
+    // As `O_DIRECT` wants it.
+    let mut room = vec![0; script.block as usize + 4096];
+    let aligned = room.as_ptr().align_offset(4096);
+    let buffer = &mut room[aligned..][..script.block as usize];
+    let mut ops = Vec::with_capacity(script.count as usize);
+    for n in blocks {
         let offset = script.offset + n * script.stride;
         if script.lockstep {
             wait();
@@ -202,6 +208,7 @@ fn reads(script: &Script, path: &Path, first: u64, count: u64) -> Vec<Op> {
         let result = file.read_at(buffer, offset);
         let end_ns = now();
         ops.push(Op {
+            tid: tid(),
             offset,
             returned: returned(&result),
             start_ns,
@@ -212,6 +219,64 @@ fn reads(script: &Script, path: &Path, first: u64, count: u64) -> Vec<Op> {
         }
     }
     ops
+}
+
+/// Threads that read at once. They keep their thread until all have read, so that no id
+/// is given twice.
+fn parallel(script: &Script, path: &Path) -> Vec<Op> {
+    let threads = u64::from(script.parallel);
+    let together = Barrier::new(threads as usize);
+    let work = |thread| {
+        let (script, together) = (script, &together);
+        move || {
+            if script.urgent {
+                let _ = prefer(1);
+            }
+            together.wait();
+            let turns = (0..script.count).filter(|n| n % threads == thread);
+            let ops = reads(script, path, turns);
+            together.wait();
+            ops
+        }
+    };
+    thread::scope(|scope| {
+        let all: Vec<_> = (0..threads).map(|n| scope.spawn(work(n))).collect();
+        let ended = all.into_iter().map(|thread| thread.join());
+        ended.flat_map(|ops| ops.expect("a thread")).collect()
+    })
+}
+
+/// Reads a byte of each block through a mapping.
+fn touches(script: &Script, path: &Path) -> Vec<Op> {
+    let file = open(script, path);
+    let length = (script.offset + script.count * script.stride) as usize;
+    let protection = rustix::mm::ProtFlags::READ;
+    let flags = rustix::mm::MapFlags::SHARED;
+    // SAFETY: a fresh mapping, which nothing else uses.
+    let start = unsafe {
+        let start = rustix::mm::mmap(std::ptr::null_mut(), length, protection, flags, &file, 0)
+            .expect("a mapping");
+        rustix::mm::madvise(start, length, rustix::mm::Advice::Random).expect("advice");
+        start.cast::<u8>()
+    };
+    let touch = |n| {
+        let offset = script.offset + n * script.stride;
+        let start_ns = now();
+        // SAFETY: inside of the mapping, and of the file.
+        unsafe { start.add(offset as usize).read_volatile() };
+        Op {
+            tid: tid(),
+            offset,
+            returned: 1,
+            start_ns,
+            end_ns: now(),
+        }
+    };
+    (0..script.count).map(touch).collect()
+}
+
+fn tid() -> u32 {
+    rustix::thread::gettid().as_raw_nonzero().get() as u32
 }
 
 fn returned(result: &std::io::Result<usize>) -> i64 {
@@ -231,6 +296,7 @@ fn stream(script: &Script) -> Vec<Op> {
         let result = file.read(&mut buffer);
         let end_ns = now();
         ops.push(Op {
+            tid: tid(),
             offset: 0,
             returned: returned(&result),
             start_ns,
@@ -286,7 +352,7 @@ fn endless(script: &Script, path: &Path) {
         let (script, path) = (script.clone(), path.to_owned());
         thread::spawn(move || {
             loop {
-                reads(&script, &path, n, script.count);
+                reads(&script, &path, n..n + script.count);
             }
         });
     }

@@ -26,7 +26,7 @@ pub(crate) struct SlowDisk {
 }
 
 /// Bytes of the file.
-const SIZE: usize = 16 << 20;
+const SIZE: usize = 32 << 20;
 
 impl SlowDisk {
     /// Makes and mounts it; fast at first. Why not, if it cannot.

@@ -6,10 +6,13 @@
 
 mod cgroup;
 mod device;
+mod keeper;
+mod queue;
 mod server;
 
-pub(crate) use cgroup::Throttle;
+pub(crate) use cgroup::Cgroup;
 pub(crate) use device::SlowDisk;
+pub(crate) use queue::Queue;
 pub(crate) use server::{Served, SlowFiles};
 
 use nix::{

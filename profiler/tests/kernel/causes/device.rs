@@ -1,0 +1,129 @@
+//! `device`: a disk takes a set time for each request.
+
+use std::{path::Path, time::Duration};
+
+use profiler::report::v1::SlowCall;
+
+use super::{Stall, TRIED, matched, prove, watch};
+use crate::{
+    harness::{calls_on, folder, needs_kernel, only, skip},
+    player::{Op, Script},
+    rig::{Served, SlowDisk},
+};
+
+pub(super) const DELAY: Duration = Duration::from_millis(8);
+
+/// Far enough from each other that no fetched page serves two of them.
+pub(super) fn far_apart(record: &Path, path: &Path) -> Script {
+    Script {
+        record: record.to_owned(),
+        path: Some(path.to_owned()),
+        block: 4096,
+        stride: 128 << 10,
+        count: TRIED,
+        random: true,
+        urgent: true,
+        ..Script::default()
+    }
+}
+
+/// What each op was made to wait: from its beginning to the server's answer. The reader
+/// asks at once; on the way to the server there may be a worker of the kernel's that has
+/// to wait for a CPU, and that is the device's time too.
+pub(super) fn stalls(cause: &str, calls: &[&SlowCall], ops: &[Op], reads: &[Served]) -> Vec<Stall> {
+    let stall = |(call, op): &(&SlowCall, Op)| {
+        let within = |read: &&Served| read.start_ns >= op.start_ns && read.end_ns <= op.end_ns;
+        let read = reads
+            .iter()
+            .rev()
+            .find(within)
+            .expect("the server was asked");
+        let took = read.end_ns - read.start_ns;
+        assert!(took >= DELAY.as_nanos() as u64, "{read:?}");
+        Stall::of(call, cause, read.end_ns - op.start_ns)
+    };
+    matched(calls, ops).iter().map(stall).collect()
+}
+
+fn slow(script: &Script, disk: &SlowDisk, outcome: &str, provoked: &str) {
+    let path = script.path.as_ref().expect("a file");
+    disk.delay(DELAY, Duration::ZERO);
+    let report = watch(script);
+    let reads = disk.reads();
+    disk.delay(Duration::ZERO, Duration::ZERO);
+    let scenario = only(&report);
+    let calls = calls_on(scenario, path);
+    assert_eq!(calls.len() as u64, script.count, "{:?}", scenario.outcomes);
+    let others: Vec<_> = calls
+        .iter()
+        .filter(|call| call.outcome != outcome)
+        .collect();
+    assert!(others.is_empty(), "not {outcome}: {others:#?}");
+    prove(
+        "device",
+        provoked,
+        &stalls("device", &calls, &script.ops(), &reads),
+    );
+}
+
+#[test]
+fn a_slow_device_is_blamed_for_its_time() {
+    needs_kernel!();
+    let disk = match SlowDisk::new() {
+        Ok(disk) => disk,
+        Err(why) => skip!("{why}"),
+    };
+    let folder = folder();
+    let script = far_apart(&folder.path().join("ops"), &disk.data());
+    disk.cool(&disk.data());
+    slow(&script, &disk, "miss", "a disk that takes 8 ms, ext4");
+    let direct = Script {
+        direct: true,
+        ..script.clone()
+    };
+    slow(&direct, &disk, "direct", "the same, with O_DIRECT");
+    let mapped = Script {
+        mapped: true,
+        ..script
+    };
+    disk.cool(&disk.data());
+    slow(&mapped, &disk, "fault", "the same, by faults on a mapping");
+}
+
+#[test]
+fn a_block_device_that_is_read_itself_gives_data() {
+    needs_kernel!();
+    let disk = match SlowDisk::new() {
+        Ok(disk) => disk,
+        Err(why) => skip!("{why}"),
+    };
+    let folder = folder();
+    // Past the file system's own blocks, which it keeps in the same cache.
+    let offset = 96 << 20;
+    let script = Script {
+        offset,
+        ..far_apart(&folder.path().join("ops"), disk.device())
+    };
+    disk.delay(DELAY, Duration::ZERO);
+    let report = watch(&script);
+    let reads = disk.reads();
+    disk.delay(Duration::ZERO, Duration::ZERO);
+    let scenario = only(&report);
+    let calls: Vec<_> = scenario
+        .slowest
+        .iter()
+        .filter(|call| call.offset >= Some(offset) && call.path.is_some())
+        .collect();
+    assert_eq!(calls.len() as u64, TRIED, "{:?}", scenario.outcomes);
+    assert!(
+        calls.iter().all(|call| call.outcome == "miss"),
+        "{calls:#?}"
+    );
+    let io = scenario.io.as_ref().expect("its hooks are there");
+    assert!(io.data >= TRIED, "{io:?}");
+    prove(
+        "device",
+        "the disk itself read, without a file system",
+        &stalls("device", &calls, &script.ops(), &reads),
+    );
+}

@@ -1,0 +1,132 @@
+//! `lock`: another holds a lock for a set time.
+
+use std::{
+    fs::File,
+    os::unix::fs::{FileExt as _, OpenOptionsExt as _},
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+    thread::{self, sleep},
+    time::Duration,
+};
+
+use profiler::report::v1::{Report, SlowCall};
+
+use super::{Stall, TRIED, checked, matched, prove};
+use crate::{
+    harness::{Running, calls_on, folder, needs_kernel, only, skip},
+    player::{Baton, Op, Script, now},
+    rig::SlowDisk,
+};
+
+/// Between whose times somebody held a lock.
+pub(super) type Held = (u64, u64);
+
+/// Each read of a script begins while a write goes on, which holds the file's lock.
+pub(super) fn behind_writes(script: &Script, write: impl Fn(u64) + Sync) -> (Report, Vec<Held>) {
+    let (mut baton, stdin) = Baton::pair();
+    let run = Running::start_with(&["run", "--slowest", "1000"], &script.command(), stdin);
+    script.wait_ready();
+    let mut held = Vec::new();
+    for n in 0..script.count {
+        let writing = AtomicBool::new(false);
+        held.push(thread::scope(|scope| {
+            let write = scope.spawn(|| {
+                let start_ns = now();
+                writing.store(true, Ordering::SeqCst);
+                write(n);
+                (start_ns, now())
+            });
+            while !writing.load(Ordering::SeqCst) {
+                thread::yield_now();
+            }
+            // So that the writer has the lock.
+            sleep(Duration::from_millis(2));
+            baton.go();
+            baton.done();
+            write.join().expect("the writer")
+        }));
+    }
+    let run = run.wait();
+    assert!(run.output.status.success(), "{:?}", run.output);
+    (checked(run.report), held)
+}
+
+/// What each op had to wait for the lock that was held when it began.
+pub(super) fn stalls(
+    calls: &[&SlowCall],
+    ops: &[Op],
+    held: &[Held],
+    stall: impl Fn(&SlowCall, u64) -> Stall,
+) -> Vec<Stall> {
+    let stall = |(call, op): &(&SlowCall, Op)| {
+        let inside = |held: &&Held| (held.0..held.1).contains(&op.start_ns);
+        let (_, released) = held.iter().find(inside)?;
+        Some(stall(call, released - op.start_ns))
+    };
+    matched(calls, ops).iter().filter_map(stall).collect()
+}
+
+/// A page that `O_DIRECT` takes.
+#[repr(align(4096))]
+pub(super) struct Page(pub(super) [u8; 4096]);
+
+/// Opens a file for `O_DIRECT` writes past its end. They make it longer, for which they
+/// hold its lock until they are done; `O_DIRECT` reads take the same lock.
+pub(super) fn writer(path: &Path) -> (File, u64) {
+    let writer = File::options()
+        .write(true)
+        .custom_flags(libc::O_DIRECT)
+        .open(path)
+        .expect("the file");
+    let end = writer.metadata().expect("its size").len();
+    (writer, end)
+}
+
+#[test]
+fn a_lock_that_another_holds_is_blamed_for_its_time() {
+    needs_kernel!();
+    let disk = match SlowDisk::new() {
+        Ok(disk) => disk,
+        Err(why) => skip!("{why}"),
+    };
+    let folder = folder();
+    let path = disk.data();
+    let (writer, end) = writer(&path);
+    let page = Page([7; 4096]);
+    let script = Script {
+        record: folder.path().join("ops"),
+        path: Some(path.clone()),
+        block: 4096,
+        stride: 4096,
+        count: TRIED,
+        direct: true,
+        lockstep: true,
+        urgent: true,
+        ..Script::default()
+    };
+    disk.cool(&path);
+    disk.delay(Duration::ZERO, Duration::from_millis(12));
+    let write = |n| {
+        writer
+            .write_all_at(&page.0, end + n * 4096)
+            .expect("a longer file");
+    };
+    let (report, held) = behind_writes(&script, write);
+    disk.delay(Duration::ZERO, Duration::ZERO);
+    let scenario = only(&report);
+    let calls = calls_on(scenario, &path);
+    let stalls = stalls(&calls, &script.ops(), &held, |call, ns| {
+        Stall::of(call, "lock", ns)
+    });
+    prove(
+        "lock",
+        "ext4, O_DIRECT, behind a write of 12 ms that makes the file longer",
+        &stalls,
+    );
+    let lock = scenario
+        .waits
+        .iter()
+        .find(|wait| wait.cause == "lock")
+        .expect("a lock");
+    assert!(lock.detail.contains("inode lock"), "{lock:#?}");
+}

@@ -1,0 +1,133 @@
+//! Two causes in one call, each with its part.
+
+use std::{os::unix::fs::FileExt as _, time::Duration};
+
+use super::{
+    ENOUGH, Stall, TRIED, agree,
+    device::{DELAY, far_apart},
+    lock::{Page, behind_writes, writer},
+    matched, prove, watch,
+};
+use crate::{
+    harness::{calls_on, folder, needs_kernel, only, skip},
+    player::{Op, Script},
+    rig::{Cgroup, Served, SlowDisk},
+};
+
+/// The request that a read made: the last one that was served before it ended.
+fn served<'a>(op: &Op, reads: &'a [Served]) -> &'a Served {
+    let within = |read: &&Served| read.start_ns >= op.start_ns && read.end_ns <= op.end_ns;
+    reads.iter().rev().find(within).expect("the disk was asked")
+}
+
+#[test]
+fn a_lock_and_then_the_device_have_each_their_part() {
+    needs_kernel!();
+    let disk = match SlowDisk::new() {
+        Ok(disk) => disk,
+        Err(why) => skip!("{why}"),
+    };
+    let folder = folder();
+    let path = disk.data();
+    let (writer, end) = writer(&path);
+    let page = Page([7; 4096]);
+    let script = Script {
+        direct: true,
+        lockstep: true,
+        ..far_apart(&folder.path().join("ops"), &path)
+    };
+    disk.cool(&path);
+    disk.delay(DELAY, Duration::from_millis(12));
+    let write = |n| {
+        writer
+            .write_all_at(&page.0, end + n * 4096)
+            .expect("a longer file");
+    };
+    let (report, held) = behind_writes(&script, write);
+    let reads = disk.reads();
+    disk.delay(Duration::ZERO, Duration::ZERO);
+    let calls = calls_on(only(&report), &path);
+    let both: Vec<_> = matched(&calls, &script.ops())
+        .iter()
+        .filter_map(|&(call, op)| {
+            let inside = |held: &&(u64, u64)| (held.0..held.1).contains(&op.start_ns);
+            let released = held.iter().find(inside)?.1;
+            let read = served(&op, &reads);
+            let lock = Stall::part(call, "lock", "device", released - op.start_ns);
+            let device = Stall::part(call, "device", "lock", read.end_ns.checked_sub(released)?);
+            Some((lock, device))
+        })
+        .collect();
+    let (lock, device): (Vec<_>, Vec<_>) = both.into_iter().unzip();
+    prove(
+        "lock",
+        "a write of 12 ms before, then a disk that takes 8 ms",
+        &lock,
+    );
+    prove("device", "the same calls, from the lock on", &device);
+}
+
+#[test]
+fn a_limit_and_then_the_device_have_each_their_part() {
+    needs_kernel!();
+    limited_and_slow(60);
+}
+
+#[test]
+#[ignore = "long: ten reads a second, two hundred of them"]
+fn a_limit_and_then_the_device_have_each_their_part_in_many_calls() {
+    needs_kernel!();
+    limited_and_slow(TRIED);
+}
+
+fn limited_and_slow(count: u64) {
+    let disk = match SlowDisk::new() {
+        Ok(disk) => disk,
+        Err(why) => skip!("{why}"),
+    };
+    let folder = folder();
+    let path = disk.data();
+    let cgroup = match Cgroup::reads_per_second(&path, 10) {
+        Ok(cgroup) => cgroup,
+        Err(why) => skip!("{why}"),
+    };
+    let script = Script {
+        count,
+        direct: true,
+        cgroups: vec![cgroup.path().to_owned()],
+        ..far_apart(&folder.path().join("ops"), &path)
+    };
+    disk.delay(DELAY, Duration::ZERO);
+    let report = watch(&script);
+    let reads = disk.reads();
+    disk.delay(Duration::ZERO, Duration::ZERO);
+    let calls = calls_on(only(&report), &path);
+    let (limit, device): (Vec<_>, Vec<_>) = matched(&calls, &script.ops())
+        .iter()
+        .map(|&(call, op)| (call, op, served(&op, &reads)))
+        .filter(|(_, op, read)| read.start_ns - op.start_ns > DELAY.as_nanos() as u64)
+        .map(|(call, op, read)| {
+            let limit = Stall::part(call, "throttle", "device", read.start_ns - op.start_ns);
+            let device = Stall::part(call, "device", "throttle", read.end_ns - read.start_ns);
+            (limit, device)
+        })
+        .unzip();
+    let proved = |cause, provoked, stalls: &[Stall]| {
+        if count > ENOUGH {
+            prove(cause, provoked, stalls);
+        } else {
+            assert!(stalls.len() >= 50, "{provoked}: {} stalls", stalls.len());
+            agree(cause, provoked, stalls);
+        }
+    };
+    proved(
+        "throttle",
+        "a limit of 10 reads a second before, then a disk that takes 8 ms",
+        &limit,
+    );
+    proved(
+        "device",
+        "the same calls, once the limit let them go",
+        &device,
+    );
+}

@@ -1,0 +1,49 @@
+//! `server`: a file system in user space takes a set time for each read.
+
+use std::time::Duration;
+
+use super::{
+    device::{DELAY, far_apart, stalls},
+    prove, watch,
+};
+use crate::{
+    harness::{calls_on, file, folder, needs_kernel, only, skip},
+    rig::{SlowFiles, private_mounts},
+};
+
+#[test]
+fn a_slow_server_is_blamed_for_its_time() {
+    needs_kernel!();
+    if let Err(why) = private_mounts() {
+        skip!("{why}");
+    }
+    let folder = folder();
+    let backing = file(&folder, "backing", 32 << 20);
+    let mounted = folder.path().join("mounted");
+    std::fs::create_dir(&mounted).expect("a folder");
+    let files = match SlowFiles::serve(&backing, &mounted) {
+        Ok(files) => files,
+        Err(why) => skip!("{why}"),
+    };
+    let ways = [
+        (files.cached(), "FUSE, its server takes 8 ms"),
+        (files.direct(), "the same, past the page cache"),
+    ];
+    for (path, provoked) in ways {
+        let script = far_apart(&folder.path().join("ops"), &path);
+        files.reads();
+        files.delay(DELAY, Duration::ZERO);
+        let report = watch(&script);
+        let reads = files.reads();
+        files.delay(Duration::ZERO, Duration::ZERO);
+        let scenario = only(&report);
+        let calls = calls_on(scenario, &path);
+        let told = calls.len() as u64;
+        assert_eq!(told, script.count, "{provoked}: {:?}", scenario.outcomes);
+        prove(
+            "server",
+            provoked,
+            &stalls("server", &calls, &script.ops(), &reads),
+        );
+    }
+}
