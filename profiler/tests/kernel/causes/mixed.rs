@@ -70,7 +70,7 @@ fn a_lock_and_then_the_device_have_each_their_part() {
 #[test]
 fn a_limit_and_then_the_device_have_each_their_part() {
     needs_kernel!();
-    limited_and_slow(60);
+    limited_and_slow(70);
 }
 
 #[test]

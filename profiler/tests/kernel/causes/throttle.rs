@@ -18,7 +18,7 @@ const HELD: Duration = Duration::from_millis(20);
 #[test]
 fn a_limit_is_blamed_for_its_time() {
     needs_kernel!();
-    limited(60);
+    limited(70);
 }
 
 #[test]
