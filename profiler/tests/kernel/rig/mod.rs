@@ -6,10 +6,16 @@
 
 mod cgroup;
 mod device;
+mod disk;
+mod filesystem;
+mod loopback;
 mod server;
+mod tests;
 
 pub(crate) use cgroup::Throttle;
 pub(crate) use device::SlowDisk;
+pub(crate) use disk::Disk;
+pub(crate) use filesystem::Kind;
 pub(crate) use server::{Served, SlowFiles};
 
 use nix::{
