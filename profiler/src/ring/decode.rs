@@ -94,6 +94,27 @@ pub fn decode(bytes: &[u8]) -> Result<Fact, Malformed> {
     .ok_or(malformed)
 }
 
+/// Decodes records that lie one after the other.
+///
+/// A record of a length that cannot be is the last one: without it there is no next.
+pub fn records(mut bytes: &[u8]) -> impl Iterator<Item = Result<Fact, Malformed>> {
+    std::iter::from_fn(move || {
+        if bytes.is_empty() {
+            return None;
+        }
+        let size = copy::<Head>(bytes).map_or(0, |head| head.size as usize);
+        // What is too short or too long for its size is all that is left.
+        let size = if (size_of::<Head>()..=bytes.len()).contains(&size) {
+            size
+        } else {
+            bytes.len()
+        };
+        let (record, rest) = bytes.split_at(size);
+        bytes = rest;
+        Some(decode(record))
+    })
+}
+
 /// The bytes of a fact, as the kernel side would send it.
 pub fn encode(fact: &Fact) -> &[u8] {
     fn bytes<T: Wire>(value: &T) -> &[u8] {
@@ -153,6 +174,30 @@ mod tests {
         for length in 0..bytes.len() {
             assert!(decode(&bytes[..length]).is_err(), "{length} bytes");
         }
+    }
+
+    #[test]
+    fn records_are_told_apart_by_their_sizes() {
+        let fact = Fact::Ended(ended());
+        let three = [encode(&fact); 3].concat();
+        assert!(records(&three).eq([Ok(fact.clone()), Ok(fact.clone()), Ok(fact)]));
+        assert_eq!(records(&[]).count(), 0);
+    }
+
+    #[test]
+    fn behind_a_record_without_a_size_there_is_none() {
+        let fact = Fact::Ended(ended());
+        let mut bytes = [encode(&fact); 3].concat();
+        for size in [0, 31, 209 + 208, u32::MAX] {
+            let at = 208 + std::mem::offset_of!(Head, size);
+            bytes[at..at + 4].copy_from_slice(&size.to_ne_bytes());
+            let told: Vec<_> = records(&bytes).map(|record| record.is_ok()).collect();
+            assert_eq!(told, [true, false], "{size}");
+        }
+        let cut: Vec<_> = records(&bytes[..218])
+            .map(|record| record.is_ok())
+            .collect();
+        assert_eq!(cut, [true, false]);
     }
 
     #[test]

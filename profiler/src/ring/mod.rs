@@ -3,4 +3,4 @@
 
 mod decode;
 
-pub use decode::{Fact, Malformed, decode, encode};
+pub use decode::{Fact, Malformed, decode, encode, records};

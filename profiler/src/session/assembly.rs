@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, bail};
 use profiler_common::{
-    fact::{Ended, Head, KINDS, kind_name},
+    fact::{Ended, KINDS, kind_name},
     histogram::{self, BUCKETS},
 };
 
@@ -15,7 +15,7 @@ use crate::{
         Context, Names, Observed, Tally, assemble, quality,
         v1::{Report, Scenario, Session},
     },
-    ring::{Fact, decode},
+    ring::{Fact, decode, records},
 };
 
 /// Takes a session's entries in order and ends as its report.
@@ -107,20 +107,12 @@ impl Assembly {
     }
 
     /// Takes records that lie one after the other.
-    fn facts(&mut self, mut bytes: &[u8]) {
-        const SIZE: usize = std::mem::offset_of!(Head, size);
-        while !bytes.is_empty() {
-            let size = bytes
-                .get(SIZE..SIZE + 4)
-                .and_then(|size| size.try_into().ok())
-                .map_or(0, u32::from_le_bytes) as usize;
-            if size < size_of::<Head>() || size > bytes.len() {
-                // Without a size there is no next record.
-                self.malformed += 1;
-                return;
+    fn facts(&mut self, bytes: &[u8]) {
+        for record in records(bytes) {
+            match record {
+                Ok(fact) => self.fact(fact),
+                Err(_) => self.malformed += 1,
             }
-            self.record(&bytes[..size]);
-            bytes = &bytes[size..];
         }
     }
 

@@ -42,9 +42,8 @@ pub(crate) fn folder() -> TempDir {
 pub(crate) fn file(folder: &TempDir, name: &str, bytes: usize) -> PathBuf {
     let path = folder.path().join(name);
     let mut random = fastrand::Rng::with_seed(1);
-    let data: Vec<u8> = std::iter::repeat_with(|| random.u8(..))
-        .take(bytes)
-        .collect();
+    let mut data = vec![0; bytes];
+    random.fill(&mut data);
     fs::write(&path, data).expect("a file");
     fs::File::open(&path)
         .and_then(|file| file.sync_all())

@@ -7,10 +7,12 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{args, process, setup};
+use crate::{
+    args, process,
+    setup::programs::{self, Program},
+};
 
-/// A program, and Debian's package with it.
-const NEEDED: [(&str, &str); 4] = [
+const NEEDED: [Program; 4] = [
     ("qemu-system-x86_64", "qemu-system-x86"),
     ("busybox", "busybox-static"),
     ("mkfs.ext4", "e2fsprogs"),
@@ -35,21 +37,9 @@ pub(super) fn ensure(install: args::Install) -> Result<Tools> {
             bail!("the kernels come in Debian's packages, and there is no {program} here");
         }
     }
-    let missing = missing();
-    if !missing.is_empty() {
-        let packages = missing.join(" ");
-        let by_hand = format!("sudo apt-get install --no-install-recommends {packages}");
-        if install.no_install {
-            bail!("missing: {packages}. Install with: {by_hand}");
-        }
-        setup::install_packages(&missing).with_context(|| {
-            format!(
-                "can't install {packages}; where packages from backports are in the way, \
-                 take it from there (-t RELEASE-backports). By hand: {by_hand}"
-            )
-        })?;
-    }
-    let path = |program: &str| find(program).with_context(|| format!("there is no {program}"));
+    programs::install(&missing(), install)?;
+    let path =
+        |program: &str| programs::find(program).with_context(|| format!("there is no {program}"));
     Ok(Tools {
         qemu: path("qemu-system-x86_64")?,
         busybox: path("busybox")?,
@@ -58,25 +48,13 @@ pub(super) fn ensure(install: args::Install) -> Result<Tools> {
 }
 
 fn missing() -> Vec<&'static str> {
-    let here = |program: &str| match find(program) {
-        // A guest has no libraries.
-        Some(path) if program == "busybox" => is_static(&path).unwrap_or(false),
-        found => found.is_some(),
-    };
-    NEEDED
-        .iter()
-        .filter(|(program, _)| !here(program))
-        .map(|(_, package)| *package)
-        .collect()
-}
-
-/// Users have no `sbin` on their `PATH`; making a file system in a file needs no rights.
-fn find(program: &str) -> Option<PathBuf> {
-    let sbin = || {
-        let path = Path::new("/usr/sbin").join(program);
-        path.exists().then_some(path)
-    };
-    process::find(program).or_else(sbin)
+    let mut missing = programs::missing(&NEEDED);
+    let [_, (busybox, package), ..] = NEEDED;
+    // A guest has no libraries.
+    if programs::find(busybox).is_some_and(|path| !is_static(&path).unwrap_or(false)) {
+        missing.push(package);
+    }
+    missing
 }
 
 /// Does the program run without shared libraries?

@@ -77,9 +77,18 @@ pub(super) fn install() -> Result<Compiler> {
 }
 
 /// Installs packages, and removes none for them.
-pub(crate) fn install_packages(packages: &[&str]) -> Result<()> {
+pub(super) fn install_packages(packages: &[&str]) -> Result<()> {
     let options = ["install", "--yes", "--no-install-recommends", "--no-remove"];
-    apt_get(&[&options, packages].concat())
+    let words = [&options, packages].concat();
+    let Err(error) = apt_get(&words) else {
+        return Ok(());
+    };
+    // A fresh machine may have no lists, or old ones.
+    step(&format!("{error:#}; once more, with fresh lists"));
+    if let Err(error) = apt_get(&["update"]) {
+        step(&format!("{error:#}; going on with the lists that are here"));
+    }
+    apt_get(&words)
 }
 
 fn apt_get(args: &[&str]) -> Result<()> {

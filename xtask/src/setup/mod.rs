@@ -11,6 +11,7 @@ mod decision;
 mod distribution;
 mod linker;
 mod llvm;
+pub(crate) mod programs;
 mod proof;
 mod rustup;
 
@@ -19,10 +20,7 @@ use std::{env, path::PathBuf, process::ExitCode};
 use anyhow::{Result, bail};
 
 use self::compiler::Compiler;
-pub(crate) use self::{
-    cache::folder as cache_folder, compiler::BPF_TARGET, decision::Decision,
-    distribution::install_packages,
-};
+pub(crate) use self::{cache::folder as cache_folder, compiler::BPF_TARGET, decision::Decision};
 use crate::{args, privilege, process};
 
 /// Where a compiler may come from, and how it is looked for or installed there.

@@ -7,8 +7,10 @@ use anyhow::{Context as _, Result};
 
 use super::tally::{self, Tally};
 use crate::{
+    args,
     cargo::{self, Metadata},
     privilege, process,
+    setup::programs::{self, Program},
 };
 
 /// profiler/tests/kernel/main.rs
@@ -17,6 +19,13 @@ pub(super) const SUITE: &str = "kernel";
 /// Without it in the environment the suite has to leave the kernel alone.
 const GATE: &str = "PROFILER_KERNEL_TESTS";
 
+/// What the tests make file systems with.
+const NEEDED: [Program; 3] = [
+    ("mkfs.ext4", "e2fsprogs"),
+    ("mkfs.xfs", "xfsprogs"),
+    ("mkfs.btrfs", "btrfs-progs"),
+];
+
 #[derive(Debug)]
 pub(super) struct Kernel {
     pub(super) tally: Tally,
@@ -24,7 +33,7 @@ pub(super) struct Kernel {
     pub(super) not_run: Option<String>,
 }
 
-pub(super) fn run(metadata: &Metadata, words: &[String]) -> Result<Kernel> {
+pub(super) fn run(metadata: &Metadata, words: &[String], install: args::Install) -> Result<Kernel> {
     if !metadata
         .targets("profiler", "test")
         .iter()
@@ -50,6 +59,10 @@ pub(super) fn run(metadata: &Metadata, words: &[String]) -> Result<Kernel> {
     };
     match command {
         Ok(mut command) => {
+            // Tests that miss them say so themselves.
+            if let Err(why) = programs::install(&programs::missing(&NEEDED), install) {
+                eprintln!("test: {why:#}");
+            }
             eprintln!("test: {}", process::shown(&command));
             let tally = tally::counted(in_package(&mut command))?;
             Ok(Kernel {

@@ -17,7 +17,7 @@ pub(crate) fn door(args: &args::Test) -> Result<ExitCode> {
     let metadata = cargo::metadata()?;
     let words = libtest_words(args);
     let mut total = host::run(&metadata, &words)?;
-    let kernel = kernel::run(&metadata, &words)?;
+    let kernel = kernel::run(&metadata, &words, args.install)?;
     total.add(kernel.tally);
     if let Some(why) = &kernel.not_run {
         eprintln!(

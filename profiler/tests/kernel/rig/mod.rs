@@ -6,12 +6,18 @@
 
 mod cgroup;
 mod device;
+mod disk;
+mod filesystem;
 mod keeper;
+mod loopback;
 mod queue;
 mod server;
+mod tests;
 
 pub(crate) use cgroup::Cgroup;
 pub(crate) use device::SlowDisk;
+pub(crate) use disk::Disk;
+pub(crate) use filesystem::Kind;
 pub(crate) use queue::Queue;
 pub(crate) use server::{Served, SlowFiles};
 

@@ -1,0 +1,5 @@
+//! What the page cache did for each call, held against those who can be asked beforehand.
+
+mod pager;
+mod pages;
+mod recorded;
