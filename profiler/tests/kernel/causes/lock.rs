@@ -10,12 +10,13 @@ use std::{
 };
 
 use profiler::report::v1::{Report, SlowCall};
+use rustix::fs::{Advice, fadvise};
 
 use super::{Stall, TRIED, checked, matched, prove};
 use crate::{
     harness::{Running, calls_on, folder, needs_kernel, only, skip},
     player::{Baton, Op, Script, now},
-    rig::SlowDisk,
+    rig::{Kind, SlowDisk},
 };
 
 /// Between whose times somebody held a lock.
@@ -89,21 +90,9 @@ fn a_lock_that_another_holds_is_blamed_for_its_time() {
         Ok(disk) => disk,
         Err(why) => skip!("{why}"),
     };
-    let folder = folder();
     let path = disk.data();
     let (writer, end) = writer(&path);
     let page = Page([7; 4096]);
-    let script = Script {
-        record: folder.path().join("ops"),
-        path: Some(path.clone()),
-        block: 4096,
-        stride: 4096,
-        count: TRIED,
-        direct: true,
-        lockstep: true,
-        urgent: true,
-        ..Script::default()
-    };
     disk.cool(&path);
     disk.delay(Duration::ZERO, Duration::from_millis(12));
     let write = |n| {
@@ -111,18 +100,71 @@ fn a_lock_that_another_holds_is_blamed_for_its_time() {
             .write_all_at(&page.0, end + n * 4096)
             .expect("a longer file");
     };
-    let (report, held) = behind_writes(&script, write);
+    locked(
+        &path,
+        true,
+        write,
+        "ext4, O_DIRECT, behind a write of 12 ms that makes the file longer",
+    );
     disk.delay(Duration::ZERO, Duration::ZERO);
+}
+
+#[test]
+fn a_lock_of_xfs_that_a_buffered_write_holds_is_blamed_for_its_time() {
+    needs_kernel!();
+    let disk = match SlowDisk::with(Kind::Xfs) {
+        Ok(disk) => disk,
+        Err(why) => skip!("{why}"),
+    };
+    let path = disk.data();
+    disk.cool(&path);
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .open(&path)
+        .expect("the file");
+    fadvise(&file, 0, None, Advice::Random).expect("advice");
+    // What is read is in the cache, what is written is not: for a part of a page the
+    // writer reads the rest of it from the disk, and holds the file's lock meanwhile.
+    // Reads take it too, though they need no disk.
+    let mut page = [0; 4096];
+    for n in 0..TRIED {
+        file.read_exact_at(&mut page, n * 4096).expect("a page");
+    }
+    disk.delay(Duration::from_millis(12), Duration::ZERO);
+    let write = |n| {
+        file.write_all_at(&page[..512], (8 << 20) + n * (64 << 10))
+            .expect("a part of a page");
+    };
+    locked(
+        &path,
+        false,
+        write,
+        "xfs, pages in the cache, behind a write of part of a page that is not, 12 ms",
+    );
+    disk.delay(Duration::ZERO, Duration::ZERO);
+}
+
+fn locked(path: &Path, direct: bool, write: impl Fn(u64) + Sync, provoked: &str) {
+    let folder = folder();
+    let script = Script {
+        record: folder.path().join("ops"),
+        path: Some(path.to_owned()),
+        block: 4096,
+        stride: 4096,
+        count: TRIED,
+        direct,
+        lockstep: true,
+        urgent: true,
+        ..Script::default()
+    };
+    let (report, held) = behind_writes(&script, write);
     let scenario = only(&report);
-    let calls = calls_on(scenario, &path);
+    let calls = calls_on(scenario, path);
     let stalls = stalls(&calls, &script.ops(), &held, |call, ns| {
         Stall::of(call, "lock", ns)
     });
-    prove(
-        "lock",
-        "ext4, O_DIRECT, behind a write of 12 ms that makes the file longer",
-        &stalls,
-    );
+    prove("lock", provoked, &stalls);
     let lock = scenario
         .waits
         .iter()

@@ -34,7 +34,7 @@ impl Kind {
     /// The smallest image that it goes into, in bytes.
     pub(super) fn least(self) -> u64 {
         match self {
-            Self::Ext4 => 64 << 20,
+            Self::Ext4 => 128 << 20,
             // Below 300 MiB, mkfs.xfs refuses.
             Self::Xfs => 320 << 20,
             // mkfs.btrfs takes 109 MiB; the rest is room for what it keeps twice.
@@ -48,8 +48,14 @@ impl Kind {
             .and_then(|file| file.set_len(bytes.max(self.least())))
             .map_err(|error| error.to_string())?;
         let options: &[&str] = match self {
-            // Nothing is left for the kernel to do once it is mounted.
-            Self::Ext4 => &["-F", "-E", "lazy_itable_init=0,lazy_journal_init=0"],
+            // Nothing is left for the kernel to do once it is mounted. The blocks as on
+            // disks of a usual size; on one this small they were 1 KiB.
+            Self::Ext4 => &[
+                "-F",
+                "-b4096",
+                "-E",
+                "lazy_itable_init=0,lazy_journal_init=0",
+            ],
             Self::Xfs | Self::Btrfs => &[],
         };
         let program = format!("mkfs.{}", self.name());
