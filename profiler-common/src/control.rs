@@ -34,6 +34,9 @@ pub struct Offsets {
     pub task_files: u32,
     pub task_min_flt: u32,
     pub task_maj_flt: u32,
+    /// How often the task was switched out: to sleep, and while it was runnable.
+    pub task_nvcsw: u32,
+    pub task_nivcsw: u32,
     /// `ioac` of the task: read calls, and the bytes that they returned.
     pub task_syscr: u32,
     pub task_rchar: u32,
@@ -120,7 +123,7 @@ pub const FIXED_BLOCK_IO: u32 = 1 << 0;
 
 const _: () = {
     assert!(size_of::<Control>() == 16);
-    assert!(size_of::<Offsets>() == 4 * 55);
+    assert!(size_of::<Offsets>() == 4 * 57);
     assert!(size_of::<Fixed>() == 32);
 };
 

@@ -138,6 +138,8 @@ pub const WAIT_WAKE_UNSEEN: u32 = 1 << 1;
 pub const WAIT_IN_RECLAIM: u32 = 1 << 2;
 /// The task was marked as waiting for I/O (`task_struct.in_iowait`).
 pub const WAIT_IOWAIT: u32 = 1 << 3;
+/// It ran again before `head.at_ns`; when exactly was not seen.
+pub const WAIT_BACK_UNSEEN: u32 = 1 << 4;
 
 /// One stay in direct reclaim, on the CPU or off it.
 #[repr(C)]
@@ -225,6 +227,9 @@ pub const ENDED_BY_EXIT: u32 = 1 << 0;
 pub const ENDED_AT_LAST_FACT: u32 = 1 << 1;
 /// Nothing of note happened: sent only because every call was asked for.
 pub const ENDED_QUIET: u32 = 1 << 2;
+/// The kernel counted more switches away from the thread than were seen, so there are
+/// waits of which nothing is known.
+pub const ENDED_SWITCH_UNSEEN: u32 = 1 << 3;
 
 const _: () = {
     assert!(size_of::<Head>() == 32);

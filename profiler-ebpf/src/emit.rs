@@ -7,7 +7,7 @@ use profiler_common::{
     counter::Counters,
     fact::{
         ENDED_AT_LAST_FACT, Ended, Head, KIND_ENDED, KIND_RECLAIM, KIND_REQUEST, KIND_WAIT,
-        Reclaim, Request, RequestFacts, WAIT_PREEMPTED, WAIT_WAKE_UNSEEN, Wait,
+        Reclaim, Request, RequestFacts, WAIT_BACK_UNSEEN, WAIT_PREEMPTED, WAIT_WAKE_UNSEEN, Wait,
     },
 };
 
@@ -69,18 +69,19 @@ fn head<T>(kind: u32, thread: &Thread, at_ns: u64) -> Head {
     }
 }
 
-/// Tells a stay off the CPU that is over.
+/// Tells a stay off the CPU that is over. `unseen` is 0, or `WAIT_BACK_UNSEEN`.
 #[inline(always)]
-pub(crate) fn wait(thread: &mut Thread, now: u64) {
+pub(crate) fn wait(thread: &mut Thread, now: u64, unseen: u32) {
     thread.open.loud = 1;
     thread.open.facts += 1;
+    thread.open.waits += 1;
     let sleep = &thread.sleep;
     let preempted = sleep.flags & WAIT_PREEMPTED != 0;
     let woken = if preempted { 0 } else { sleep.woken_ns };
     let unseen = if !preempted && woken == 0 {
-        WAIT_WAKE_UNSEEN
+        unseen | WAIT_WAKE_UNSEEN
     } else {
-        0
+        unseen
     };
     // The wake-up can be told a moment before the switch-out.
     let woken_ns = if woken != 0 && woken < sleep.out_ns {
@@ -212,10 +213,31 @@ pub(crate) fn ended(task: *const u8, thread: &Thread, at_ns: u64, returned: i64,
     });
 }
 
+/// Tells a stay off the CPU whose end was not seen: the thread runs now.
+#[inline(always)]
+pub(crate) fn wait_until_now(thread: &mut Thread, now: u64) {
+    if thread.sleep.out_ns != 0 {
+        wait(thread, now, WAIT_BACK_UNSEEN);
+        thread.sleep.out_ns = 0;
+        thread.sleep.woken_ns = 0;
+    }
+}
+
 /// Closes an open fault at the last moment it was known to be going on, and tells
 /// it if anything happened in it.
 #[inline(always)]
 pub(crate) fn close_fault(task: *const u8, thread: &mut Thread) {
+    let sleep = &thread.sleep;
+    if sleep.out_ns != 0 {
+        // It slept, and who woke it found it asleep.
+        let last_ns = if sleep.woken_ns > sleep.out_ns {
+            sleep.woken_ns
+        } else {
+            sleep.out_ns
+        };
+        thread.open.last_ns = last_ns;
+        wait_until_now(thread, last_ns);
+    }
     if thread.open.loud != 0 {
         ended(task, thread, thread.open.last_ns, 0, ENDED_AT_LAST_FACT);
     }

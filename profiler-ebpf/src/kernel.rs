@@ -89,6 +89,13 @@ pub(crate) fn faults_done(task: *const u8) -> u64 {
     field::<u64>(task, at!(task_min_flt)).wrapping_add(field(task, at!(task_maj_flt)))
 }
 
+/// How often the kernel has switched away from the task. It counts just before it tells
+/// (`__schedule`), so this is the witness of what was told.
+#[inline(always)]
+pub(crate) fn switches(task: *const u8) -> u64 {
+    field::<u64>(task, at!(task_nvcsw)).wrapping_add(field(task, at!(task_nivcsw)))
+}
+
 /// Reads that the kernel counts for the task, its own for exec among them.
 #[inline(always)]
 pub(crate) fn reads(task: *const u8) -> u64 {

@@ -26,6 +26,8 @@ pub(crate) struct Open {
     pub call_ns: u64,
     /// The last moment at which a fault was known to be going on.
     pub last_ns: u64,
+    /// How often the task had been switched out when it began.
+    pub switches: u64,
     /// Faults that the task had finished when this one began.
     pub faults_done: u64,
     /// `CALL_*`.
@@ -57,7 +59,8 @@ pub(crate) struct Open {
     pub filled_other: u32,
     pub readahead_sync: u32,
     pub readahead_async: u32,
-    pub unused2: u32,
+    /// Switches that were told.
+    pub waits: u32,
 }
 
 /// A stay off the CPU that is not over, and its wake-up.
@@ -115,12 +118,14 @@ impl Thread {
             self.open.bio_bytes = [0; 3];
             self.open.bios = [0; 3];
             self.open.facts = 0;
+            self.open.waits = 0;
             self.open.filled = 0;
             self.open.filled_asked = 0;
             self.open.filled_other = 0;
             self.open.readahead_sync = 0;
             self.open.readahead_async = 0;
         }
+        self.sleep.out_ns = 0;
         self.sleep.woken_ns = 0;
         self.lock.address = 0;
         self.reclaim_ns = 0;

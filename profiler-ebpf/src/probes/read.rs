@@ -6,7 +6,10 @@
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 use profiler_common::{
     control::CONTROL_EVERY_CALL,
-    fact::{CALL_PREAD, CALL_PREADV, CALL_PREADV2, CALL_READ, CALL_READV, ENDED_QUIET},
+    fact::{
+        CALL_PREAD, CALL_PREADV, CALL_PREADV2, CALL_READ, CALL_READV, ENDED_QUIET,
+        ENDED_SWITCH_UNSEEN,
+    },
 };
 
 use crate::{
@@ -35,6 +38,7 @@ fn sys_enter(ctx: BtfTracePointContext) -> i32 {
     let regs: *const u8 = ctx.arg(0);
     describe(thread, task, regs, call);
     thread.open.call = call;
+    thread.open.switches = kernel::switches(task);
     thread.open.call_ns = emit::now();
     0
 }
@@ -56,8 +60,16 @@ fn sys_exit(ctx: BtfTracePointContext) -> i32 {
         thread.close();
         return 0;
     }
-    if thread.open.loud != 0 || ns >= control.threshold_ns {
-        emit::ended(task, thread, now, returned, 0);
+    // A machine may keep a switch from the probes, not from its own count.
+    emit::wait_until_now(thread, now);
+    let seen = thread.open.switches.wrapping_add(thread.open.waits.into());
+    let unseen = if kernel::switches(task) == seen {
+        0
+    } else {
+        ENDED_SWITCH_UNSEEN
+    };
+    if thread.open.loud != 0 || unseen != 0 || ns >= control.threshold_ns {
+        emit::ended(task, thread, now, returned, unseen);
     } else if control.flags & CONTROL_EVERY_CALL != 0 {
         emit::ended(task, thread, now, returned, ENDED_QUIET);
     } else {

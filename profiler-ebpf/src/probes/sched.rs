@@ -39,6 +39,8 @@ fn out(ctx: &BtfTracePointContext, task: *const u8, thread: &mut Thread) {
         emit::close_fault(task, thread);
         return;
     }
+    let now = emit::now();
+    emit::wait_until_now(thread, now);
     let preempt: u64 = ctx.arg(0);
     let state: u32 = ctx.arg(3);
     let preempted = preempt as u8 != 0 || state == 0;
@@ -59,14 +61,14 @@ fn out(ctx: &BtfTracePointContext, task: *const u8, thread: &mut Thread) {
     sleep.lock_ns = thread.lock.since_ns;
     sleep.lock_flags = thread.lock.flags;
     sleep.stack = if preempted { -1 } else { stack(ctx) };
-    sleep.out_ns = emit::now();
+    sleep.out_ns = now;
 }
 
 #[inline(always)]
 fn back(thread: &mut Thread) {
     let now = emit::now();
     if thread.in_call() && target::watching() {
-        emit::wait(thread, now);
+        emit::wait(thread, now, 0);
         thread.open.last_ns = now;
     }
     thread.sleep.out_ns = 0;

@@ -65,7 +65,9 @@ fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
     if thread.in_fault() {
         emit::close_fault(task, thread);
     } else if thread.in_call() {
-        emit::ended(task, thread, emit::now(), 0, ENDED_BY_EXIT);
+        let now = emit::now();
+        emit::wait_until_now(thread, now);
+        emit::ended(task, thread, now, 0, ENDED_BY_EXIT);
         thread.close();
     }
     0

@@ -1,6 +1,6 @@
 //! From the beginning of a call to its end.
 
-use profiler_common::fact::{Reclaim, WAIT_IN_RECLAIM, WAIT_PREEMPTED, Wait};
+use profiler_common::fact::{Reclaim, WAIT_BACK_UNSEEN, WAIT_IN_RECLAIM, WAIT_PREEMPTED, Wait};
 
 use super::{
     Cause, Detail, Shares, Span, Stacks, Verdict, completion, lock, outcome, peer, request,
@@ -96,8 +96,14 @@ impl<'a> Timeline<'a> {
 
     fn off_cpu(&mut self, wait: &Wait) {
         let back = wait.head.at_ns;
+        let back_unseen = wait.flags & WAIT_BACK_UNSEEN != 0;
         if wait.flags & WAIT_PREEMPTED != 0 {
-            return self.until(back, Cause::Preempted, Detail::None, None);
+            // For how long of it is not known if its end was not seen.
+            let (cause, detail) = match back_unseen {
+                true => (Cause::Unexplained, Detail::BackUnseen),
+                false => (Cause::Preempted, Detail::None),
+            };
+            return self.until(back, cause, detail, None);
         }
         let woken = if wait.woken_ns == 0 {
             back
@@ -119,14 +125,18 @@ impl<'a> Timeline<'a> {
                 .iter()
                 .find_map(|rule| rule(&sleep))
                 .unwrap_or_default();
-            let unknown = if wait.woken_ns == 0 {
-                Detail::WakeUnseen
-            } else {
-                Detail::None
+            let unknown = match wait.woken_ns {
+                0 if back_unseen => Detail::BackUnseen,
+                0 => Detail::WakeUnseen,
+                _ => Detail::None,
             };
             self.asleep(pieces, woken, (Cause::Unexplained, unknown), stack);
         }
-        self.until(back, Cause::Runqueue, Detail::None, None);
+        let (cause, detail) = match back_unseen {
+            true => (Cause::Unexplained, Detail::BackUnseen),
+            false => (Cause::Runqueue, Detail::None),
+        };
+        self.until(back, cause, detail, None);
     }
 
     fn asleep(

@@ -33,6 +33,8 @@ pub enum Detail {
     /// The kernel did not tell the wake-up, so what ended the sleep is not known, nor
     /// when.
     WakeUnseen,
+    /// It ran again at some moment of this stretch.
+    BackUnseen,
     /// The request that was waited for.
     Request {
         dev: u32,

@@ -25,6 +25,9 @@ pub enum Completeness {
     Complete,
     /// So many facts of this call were lost: it is counted, but kept out of shares.
     Lost(u32),
+    /// The kernel did not tell all of it: it counted more switches away from the thread
+    /// than the probes saw. As with lost facts.
+    Unseen,
 }
 
 impl Call {

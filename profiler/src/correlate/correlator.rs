@@ -177,10 +177,12 @@ impl Thread {
 
     fn end(&mut self, ended: fact::Ended) -> Call {
         let arrived = (self.waits.len() + self.reclaims.len()) as u32;
-        let completeness = if arrived == ended.facts {
-            Completeness::Complete
-        } else {
+        let completeness = if arrived != ended.facts {
             Completeness::Lost(ended.facts.abs_diff(arrived))
+        } else if ended.flags & fact::ENDED_SWITCH_UNSEEN != 0 {
+            Completeness::Unseen
+        } else {
+            Completeness::Complete
         };
         self.ended_ns = self.ended_ns.max(ended.head.call_ns);
         let call = Call {
@@ -257,6 +259,18 @@ mod tests {
         assert_eq!(call.completeness, Completeness::Lost(1));
         let next = c.fact(ended(1, 50, 60, 0)).expect("a call");
         assert!(next.is_complete());
+    }
+
+    #[test]
+    fn a_switch_that_was_not_seen_marks_its_call() {
+        let mut c = Correlator::default();
+        c.fact(wait(1, 10, 20));
+        let Fact::Ended(end) = ended(1, 10, 40, 1) else {
+            unreachable!()
+        };
+        let flags = fact::ENDED_SWITCH_UNSEEN;
+        let call = c.fact(Fact::Ended(Ended { flags, ..end })).expect("a call");
+        assert_eq!(call.completeness, Completeness::Unseen);
     }
 
     #[test]

@@ -56,6 +56,8 @@ pub(super) fn look_up(fields: &Fields) -> Result<Offsets> {
         task_files: need("task_struct", "files")?,
         task_min_flt: need("task_struct", "min_flt")?,
         task_maj_flt: need("task_struct", "maj_flt")?,
+        task_nvcsw: need("task_struct", "nvcsw")?,
+        task_nivcsw: need("task_struct", "nivcsw")?,
         task_syscr: may("task_struct", "ioac.syscr"),
         task_rchar: may("task_struct", "ioac.rchar"),
         task_in_iowait: iowait,

@@ -56,6 +56,7 @@ pub(super) const fn call(call: u32) -> &'static str {
 pub(super) fn detail(detail: &Detail, devices: &Devices) -> String {
     match detail {
         Detail::None => String::new(),
+        Detail::BackUnseen => "until it ran again, which the kernel did not tell".to_owned(),
         Detail::WakeUnseen => "until a wake-up that the kernel did not tell".to_owned(),
         Detail::Request { dev, kind, owner } => {
             format!("on {}{}", device(*dev, devices), purpose(*kind, owner))

@@ -348,6 +348,32 @@ fn no_evidence_is_unexplained() {
     );
 }
 
+/// The sleep is explained up to the wake-up. Then it ran at some time, nobody knows when.
+#[test]
+fn a_return_that_was_not_seen() {
+    shows(
+        "20 out | 25 submitted | 30 issued | 90 completed | 92 woken | 99 ran | 100 end",
+        "cpu 20
+         queue 10 data by me
+         device 60 data by me
+         completion 2 data by me
+         unexplained 7 return unseen
+         cpu 1",
+    );
+    shows(
+        "20 out | 99 ran | 100 end",
+        "cpu 20
+         unexplained 79 return unseen
+         cpu 1",
+    );
+    shows(
+        "20 out preempted | 99 ran | 100 end",
+        "cpu 20
+         unexplained 79 return unseen
+         cpu 1",
+    );
+}
+
 /// Then nobody can tell when it became runnable: all of it is sleep.
 #[test]
 fn a_wake_up_that_was_not_seen() {

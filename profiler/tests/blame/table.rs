@@ -17,7 +17,7 @@
 //! - `woken`: by the completion of the last request, if it has completed since the
 //!   sleep began (0 in the facts: `woken=unseen` is simply no `woken`); `by=NAME`: by
 //!   that task and not by a completion, whose stack is `from=f,g`.
-//! - `back`: on the CPU again. `reclaim` and `reclaimed`: direct reclaim. `end`.
+//! - `back`: on the CPU again; `ran`: found on the CPU again. `reclaim` and `reclaimed`: direct reclaim. `end`.
 //!
 //! A row may begin with what the call was: `pipe | …`, `direct returned=0 | …`.
 
@@ -29,8 +29,8 @@ use profiler::{
 };
 use profiler_common::fact::{
     CALL_FAULT, CALL_PREAD, ENDED_BY_EXIT, Ended, Head, REQUEST_BY_WORKER, REQUEST_METADATA,
-    REQUEST_READAHEAD, REQUEST_THROTTLED, Reclaim, Request, RequestFacts, WAIT_IN_RECLAIM,
-    WAIT_IOWAIT, WAIT_PREEMPTED, WAIT_WAKE_UNSEEN, Wait,
+    REQUEST_READAHEAD, REQUEST_THROTTLED, Reclaim, Request, RequestFacts, WAIT_BACK_UNSEEN,
+    WAIT_IN_RECLAIM, WAIT_IOWAIT, WAIT_PREEMPTED, WAIT_WAKE_UNSEEN, Wait,
 };
 
 /// When every call of the tests begins.
@@ -178,9 +178,13 @@ pub(crate) fn call(row: &str) -> (Call, Known) {
                     wait.request = request;
                 }
             }
-            "back" => {
+            // "ran": it is found running, and nobody saw it come back.
+            "back" | "ran" => {
                 let mut wait = wait.take().expect("who is back was out");
                 wait.head = head(cell.at);
+                if cell.word == "ran" {
+                    wait.flags |= WAIT_BACK_UNSEEN;
+                }
                 if wait.woken_ns == 0 && wait.flags & WAIT_PREEMPTED == 0 {
                     wait.flags |= WAIT_WAKE_UNSEEN;
                 }
@@ -322,6 +326,7 @@ fn words(detail: &Detail) -> String {
     match detail {
         Detail::None => String::new(),
         Detail::WakeUnseen => "wake-up unseen".to_owned(),
+        Detail::BackUnseen => "return unseen".to_owned(),
         Detail::Request { kind, owner, .. } => {
             let owner = match owner {
                 Owner::Call => "me".to_owned(),

@@ -4,11 +4,11 @@ use std::{path::Path, time::Duration};
 
 use profiler::report::v1::SlowCall;
 
-use super::{Stall, TRIED, matched, prove, watch};
+use super::{Stall, TRIED, matched, prove, undisturbed, watch};
 use crate::{
     harness::{calls_on, folder, needs_kernel, only, skip},
     player::{Op, Script},
-    rig::{Served, SlowDisk},
+    rig::{Kind, Served, SlowDisk},
 };
 
 pub(super) const DELAY: Duration = Duration::from_millis(8);
@@ -40,9 +40,10 @@ pub(super) fn stalls(cause: &str, calls: &[&SlowCall], ops: &[Op], reads: &[Serv
             .expect("the server was asked");
         let took = read.end_ns - read.start_ns;
         assert!(took >= DELAY.as_nanos() as u64, "{read:?}");
-        Stall::of(call, cause, read.end_ns - op.start_ns)
+        let injected_ns = read.end_ns - op.start_ns;
+        undisturbed(op, injected_ns).then(|| Stall::of(call, cause, injected_ns))
     };
-    matched(calls, ops).iter().map(stall).collect()
+    matched(calls, ops).iter().filter_map(stall).collect()
 }
 
 fn slow(script: &Script, disk: &SlowDisk, outcome: &str, provoked: &str) {
@@ -69,25 +70,38 @@ fn slow(script: &Script, disk: &SlowDisk, outcome: &str, provoked: &str) {
 #[test]
 fn a_slow_device_is_blamed_for_its_time() {
     needs_kernel!();
-    let disk = match SlowDisk::new() {
-        Ok(disk) => disk,
-        Err(why) => skip!("{why}"),
-    };
-    let folder = folder();
-    let script = far_apart(&folder.path().join("ops"), &disk.data());
-    disk.cool(&disk.data());
-    slow(&script, &disk, "miss", "a disk that takes 8 ms, ext4");
-    let direct = Script {
-        direct: true,
-        ..script.clone()
-    };
-    slow(&direct, &disk, "direct", "the same, with O_DIRECT");
-    let mapped = Script {
-        mapped: true,
-        ..script
-    };
-    disk.cool(&disk.data());
-    slow(&mapped, &disk, "fault", "the same, by faults on a mapping");
+    for kind in Kind::ALL {
+        let disk = match SlowDisk::with(kind) {
+            Ok(disk) => disk,
+            Err(why) => skip!("{why}"),
+        };
+        let folder = folder();
+        let script = far_apart(&folder.path().join("ops"), &disk.data());
+        let name = kind.name();
+        disk.cool(&disk.data());
+        slow(
+            &script,
+            &disk,
+            "miss",
+            &format!("{name}, a disk that takes 8 ms"),
+        );
+        let direct = Script {
+            direct: true,
+            ..script.clone()
+        };
+        slow(&direct, &disk, "direct", &format!("{name}, O_DIRECT"));
+        let mapped = Script {
+            mapped: true,
+            ..script
+        };
+        disk.cool(&disk.data());
+        slow(
+            &mapped,
+            &disk,
+            "fault",
+            &format!("{name}, faults on a mapping"),
+        );
+    }
 }
 
 #[test]

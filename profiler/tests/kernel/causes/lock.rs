@@ -12,7 +12,7 @@ use std::{
 use profiler::report::v1::{Report, SlowCall};
 use rustix::fs::{Advice, fadvise};
 
-use super::{Stall, TRIED, checked, matched, prove};
+use super::{Stall, TRIED, checked, matched, prove, undisturbed};
 use crate::{
     harness::{Running, calls_on, folder, needs_kernel, only, skip},
     player::{Baton, Op, Script, now},
@@ -53,16 +53,12 @@ pub(super) fn behind_writes(script: &Script, write: impl Fn(u64) + Sync) -> (Rep
 }
 
 /// What each op had to wait for the lock that was held when it began.
-pub(super) fn stalls(
-    calls: &[&SlowCall],
-    ops: &[Op],
-    held: &[Held],
-    stall: impl Fn(&SlowCall, u64) -> Stall,
-) -> Vec<Stall> {
+fn stalls(calls: &[&SlowCall], ops: &[Op], held: &[Held]) -> Vec<Stall> {
     let stall = |(call, op): &(&SlowCall, Op)| {
         let inside = |held: &&Held| (held.0..held.1).contains(&op.start_ns);
         let (_, released) = held.iter().find(inside)?;
-        Some(stall(call, released - op.start_ns))
+        let injected_ns = released - op.start_ns;
+        undisturbed(op, injected_ns).then(|| Stall::of(call, "lock", injected_ns))
     };
     matched(calls, ops).iter().filter_map(stall).collect()
 }
@@ -161,9 +157,7 @@ fn locked(path: &Path, direct: bool, write: impl Fn(u64) + Sync, provoked: &str)
     let (report, held) = behind_writes(&script, write);
     let scenario = only(&report);
     let calls = calls_on(scenario, path);
-    let stalls = stalls(&calls, &script.ops(), &held, |call, ns| {
-        Stall::of(call, "lock", ns)
-    });
+    let stalls = stalls(&calls, &script.ops(), &held);
     prove("lock", provoked, &stalls);
     let lock = scenario
         .waits

@@ -6,7 +6,9 @@ use super::{
     ENOUGH, Stall, TRIED, agree,
     device::{DELAY, far_apart},
     lock::{Page, behind_writes, writer},
-    matched, prove, watch,
+    matched, prove,
+    throttle::HELD,
+    undisturbed, watch,
 };
 use crate::{
     harness::{calls_on, folder, needs_kernel, only, skip},
@@ -53,6 +55,9 @@ fn a_lock_and_then_the_device_have_each_their_part() {
             let inside = |held: &&(u64, u64)| (held.0..held.1).contains(&op.start_ns);
             let released = held.iter().find(inside)?.1;
             let read = served(&op, &reads);
+            if !undisturbed(&op, read.end_ns - op.start_ns) {
+                return None;
+            }
             let lock = Stall::part(call, "lock", "device", released - op.start_ns);
             let device = Stall::part(call, "device", "lock", read.end_ns.checked_sub(released)?);
             Some((lock, device))
@@ -105,7 +110,8 @@ fn limited_and_slow(count: u64) {
     let (limit, device): (Vec<_>, Vec<_>) = matched(&calls, &script.ops())
         .iter()
         .map(|&(call, op)| (call, op, served(&op, &reads)))
-        .filter(|(_, op, read)| read.start_ns - op.start_ns > DELAY.as_nanos() as u64)
+        .filter(|(_, op, read)| undisturbed(op, read.end_ns - op.start_ns))
+        .filter(|(_, op, read)| u128::from(read.start_ns - op.start_ns) > HELD.as_nanos())
         .map(|(call, op, read)| {
             let limit = Stall::part(call, "throttle", "device", read.start_ns - op.start_ns);
             let device = Stall::part(call, "device", "throttle", read.end_ns - read.start_ns);

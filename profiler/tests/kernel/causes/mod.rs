@@ -4,6 +4,7 @@
 //! injects it. What the report says of it may be off by 5 % or 200 µs, whichever is
 //! more: that is what waking up costs those who inject it.
 
+mod absent;
 mod cpu;
 mod device;
 mod lock;
@@ -29,8 +30,8 @@ use crate::{
 /// As many stalls as a proof has to rest on.
 const ENOUGH: u64 = 200;
 
-/// A few more are tried: where the machine is busy, some do not come about.
-const TRIED: u64 = 220;
+/// More are tried: where the machine is busy, some do not come about.
+const TRIED: u64 = 260;
 
 /// What one call was made to wait, and what the report says of that.
 #[derive(Clone, Copy, Debug)]
@@ -72,10 +73,6 @@ impl Stall {
     fn agrees(&self) -> bool {
         self.injected_ns.abs_diff(self.found_ns) <= self.room()
     }
-
-    fn falls_short(&self) -> bool {
-        self.found_ns + self.room() < self.injected_ns
-    }
 }
 
 /// Holds what was found against what was injected.
@@ -90,17 +87,13 @@ fn prove(cause: &str, provoked: &str, stalls: &[Stall]) {
 
 /// The same of fewer stalls, where more would take too long for every run.
 ///
-/// On a busy machine the kernel's own threads between the one that injects and the reader
-/// (a worker of the loop device's, ksoftirqd) wait for a CPU too: the reader sleeps
-/// longer, for the same cause, and nobody timed it. So up to four stalls in ten may be
-/// longer than injected, but their sum is not. Shorter ones have no such excuse, but
-/// that a reader was kept from falling asleep: one in ten.
+/// Of single stalls, one in ten may be off: those that the reader's own clock calls
+/// [`undisturbed`] may still have been so by up to a tenth.
 fn agree(cause: &str, provoked: &str, stalls: &[Stall]) {
     let total = |what: fn(&Stall) -> u64| stalls.iter().map(what).sum::<u64>();
     let count = |what: fn(&&Stall) -> bool| stalls.iter().filter(what).count() as u64;
     let (injected_ns, found_ns) = (total(|s| s.injected_ns), total(|s| s.found_ns));
     let (named, agree) = (count(|stall| stall.named), count(|stall| stall.agrees()));
-    let short = count(|stall| stall.falls_short());
     let stalled = stalls.len() as u64;
     proof::line(&Line::Stalls {
         cause,
@@ -110,12 +103,14 @@ fn agree(cause: &str, provoked: &str, stalls: &[Stall]) {
         injected_ns,
         found_ns,
     });
-    println!("{cause}, {provoked}: {agree} of {stalled} stalls agree, {short} fall short");
+    println!("{cause}, {provoked}: {agree} of {stalled} stalls agree");
+    for other in stalls.iter().filter(|stall| !stall.named) {
+        println!("not {cause}: {other:?}");
+    }
     let off: Vec<_> = stalls.iter().filter(|stall| !stall.agrees()).collect();
     let room = (injected_ns / 20).max(200_000 * stalled);
     assert!(injected_ns.abs_diff(found_ns) <= room, "{cause}: {off:#?}");
-    assert!(agree * 10 >= stalled * 6, "{cause}: {off:#?}");
-    assert!(short * 10 <= stalled, "{cause}: {off:#?}");
+    assert!(agree * 10 >= stalled * 9, "{cause}: {off:#?}");
     assert!(
         named * 100 >= stalled * 99,
         "{cause}: named in {named} of {stalled}: {:#?}",
@@ -124,6 +119,13 @@ fn agree(cause: &str, provoked: &str, stalls: &[Stall]) {
             .filter(|stall| !stall.named)
             .collect::<Vec<_>>()
     );
+}
+
+/// Whether the injected stall is all that kept an op, by the clock of who made it. On a
+/// busy machine, who injects may be kept from the CPU in the end, and a guest may have to
+/// wait for its host: then nobody knows how long the reader stood there.
+fn undisturbed(op: &Op, injected_ns: u64) -> bool {
+    op.ns() <= injected_ns + (injected_ns / 10).max(1_000_000)
 }
 
 fn blamed(call: &SlowCall, cause: &str) -> u64 {

@@ -8,7 +8,7 @@ use rustix::fs::{Advice, fadvise};
 use super::{
     Stall, TRIED, checked,
     device::{DELAY, far_apart},
-    matched, prove, watch,
+    matched, prove, undisturbed, watch,
 };
 use crate::{
     harness::{Running, calls_on, folder, needs_kernel, only, skip},
@@ -21,7 +21,8 @@ use crate::{
 fn stalls(calls: &[&SlowCall], ops: &[Op], reads: &[Served]) -> Vec<Stall> {
     let stall = |(call, op): &(&SlowCall, Op)| {
         let read = reads.iter().find(|read| read.end_ns > op.start_ns)?;
-        Some(Stall::of(call, "device", read.end_ns - op.start_ns))
+        let injected_ns = read.end_ns - op.start_ns;
+        undisturbed(op, injected_ns).then(|| Stall::of(call, "device", injected_ns))
     };
     matched(calls, ops).iter().filter_map(stall).collect()
 }

@@ -12,7 +12,7 @@ use std::{
 use nix::pty::openpty;
 use profiler::report::v1::SlowCall;
 
-use super::{Stall, TRIED, checked, matched, prove};
+use super::{Stall, TRIED, checked, matched, prove, undisturbed};
 use crate::{
     harness::{Running, folder, needs_kernel, only},
     player::{Op, Script, now},
@@ -86,7 +86,8 @@ fn slow_writer(what: &str, bytes: &[u8], stdin: Stdio, mut end: impl Write) {
     let stall = |(call, op): &(&SlowCall, Op)| {
         // The first write after the op had begun is what ended it.
         let write = *written.iter().find(|&&at| at > op.start_ns)?;
-        Some(Stall::of(call, "peer", write - op.start_ns))
+        let injected_ns = write - op.start_ns;
+        undisturbed(op, injected_ns).then(|| Stall::of(call, "peer", injected_ns))
     };
     let stalls: Vec<_> = matched(&calls, &script.ops())
         .iter()

@@ -5,20 +5,18 @@
 
 use std::time::Duration;
 
-use profiler::report::v1::SlowCall;
-
-use super::{Stall, device::far_apart, matched, prove, watch};
+use super::{Stall, device::far_apart, matched, prove, undisturbed, watch};
 use crate::{
     harness::{calls_on, folder, needs_kernel, only, skip},
-    player::{Op, Script},
-    rig::{Queue, Served, SlowDisk},
+    player::Script,
+    rig::{Queue, SlowDisk},
 };
 
 const READERS: u32 = 12;
-/// Not each of them has to stand in a queue: who has just been served may come first.
-const READS: u64 = 700;
+/// Not each of them stands in a queue: who has just been served may come first.
+const READS: u64 = 600;
 const DEPTH: u32 = 4;
-const SERVICE: Duration = Duration::from_millis(2);
+const SERVICE: Duration = Duration::from_millis(4);
 
 #[test]
 fn readers_that_stand_in_a_queue_are_told_so() {
@@ -36,7 +34,7 @@ fn readers_that_stand_in_a_queue_are_told_so() {
     }
     crowd(
         &disk,
-        "12 readers, a disk that takes 4 requests and serves one in 2 ms",
+        "12 readers, a disk that takes 4 requests and serves one in 4 ms",
     );
     if let Err(why) = queue.scheduled("mq-deadline", 64) {
         skip!("{why}");
@@ -71,32 +69,23 @@ fn crowd(disk: &SlowDisk, provoked: &str) {
     // Not what describes the file.
     served.retain(|read| read.bytes == 4096);
     assert_eq!(served.len(), matched.len(), "one request a read");
-    let stalls =
-        |cause: &str, other: &str, injected: fn(&Served, &Served, u64) -> u64| -> Vec<Stall> {
-            let pairs = matched.iter().skip(DEPTH as usize);
-            let times = served.iter().zip(served.iter().skip(DEPTH as usize));
-            // The first ones found room.
-            let stood = pairs.zip(times).filter(|((_, op), (before, _))| {
-                before.end_ns > op.start_ns + SERVICE.as_nanos() as u64
-            });
-            let stall = |((call, op), (before, own)): (&(&SlowCall, _), (&Served, &Served))| {
-                let (call, op): (&SlowCall, &Op) = (call, op);
-                Stall::part(call, cause, other, injected(before, own, op.start_ns))
-            };
-            stood.map(stall).collect()
-        };
-    prove(
-        "queue",
-        provoked,
-        &stalls("queue", "device", |before, _, start_ns| {
-            before.end_ns - start_ns
-        }),
-    );
-    prove(
-        "device",
-        "the same calls, once the disk has them",
-        &stalls("device", "queue", |before, own, _| {
-            own.end_ns - before.end_ns
-        }),
-    );
+    let depth = DEPTH as usize;
+    let before = served.iter().map(|read| read.end_ns);
+    let asked = matched.iter().zip(&served).skip(depth).zip(before);
+    let (queue, device): (Vec<_>, Vec<_>) = asked
+        .filter_map(|((&(call, op), own), issued_ns)| {
+            // Some found room.
+            let queued_ns = issued_ns.checked_sub(op.start_ns)?;
+            let stood = queued_ns > SERVICE.as_nanos() as u64;
+            (stood && undisturbed(&op, own.end_ns - op.start_ns)).then(|| {
+                let device_ns = own.end_ns - issued_ns;
+                (
+                    Stall::part(call, "queue", "device", queued_ns),
+                    Stall::part(call, "device", "queue", device_ns),
+                )
+            })
+        })
+        .unzip();
+    prove("queue", provoked, &queue);
+    prove("device", "the same calls, once the disk has them", &device);
 }
