@@ -105,7 +105,7 @@ fn agree(cause: &str, provoked: &str, stalls: &[Stall]) {
     });
     println!("{cause}, {provoked}: {agree} of {stalled} stalls agree");
     for other in stalls.iter().filter(|stall| !stall.named) {
-        println!("not {cause}: {other:?}");
+        println!("not {cause}: {:?}", other.blame);
     }
     let off: Vec<_> = stalls.iter().filter(|stall| !stall.agrees()).collect();
     let room = (injected_ns / 20).max(200_000 * stalled);

@@ -29,7 +29,6 @@ const FOREVER: Duration = Duration::from_secs(1 << 20);
 /// A request that the server has answered. Times are of `CLOCK_MONOTONIC`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Served {
-    pub offset: u64,
     pub bytes: u32,
     pub start_ns: u64,
     pub end_ns: u64,
@@ -184,7 +183,6 @@ impl Filesystem for Slow {
         let read = self.0.backing.read_at(&mut bytes, offset);
         // Before the answer, which lets the reader go on.
         let served = Served {
-            offset,
             bytes: size,
             start_ns,
             end_ns: now(),
