@@ -5,8 +5,11 @@
 //! running kernel's BTF. A field that this kernel lacks has the offset `ABSENT`; the
 //! branch that would read it is dead code to the verifier.
 
+use core::mem::MaybeUninit;
+
 use aya_ebpf::helpers::{
-    self, bpf_probe_read_kernel_str_bytes, bpf_probe_read_user, generated::bpf_probe_read_kernel,
+    self, bpf_probe_read_kernel_str_bytes, bpf_probe_read_user,
+    generated::{self, bpf_probe_read_kernel},
 };
 use profiler_common::control::{ABSENT, SPAN};
 
@@ -48,6 +51,22 @@ pub(crate) fn copy<T>(address: u64) -> Option<T> {
 pub(crate) fn copy_user<T>(address: u64) -> Option<T> {
     // SAFETY: the helper checks the address.
     unsafe { bpf_probe_read_user(address as *const T) }.ok()
+}
+
+/// The same; all zero if it is bad. Makes no copy of what may be large.
+#[inline(always)]
+pub(crate) fn copy_user_or_zero<T: Copy>(address: u64) -> T {
+    let mut to = MaybeUninit::<T>::uninit();
+    // SAFETY: the helper checks the address, and fills all of the destination: with zeros
+    // where it cannot read (`bpf_probe_read_user_common`). Only used for plain integers.
+    unsafe {
+        generated::bpf_probe_read_user(
+            to.as_mut_ptr().cast(),
+            size_of::<T>() as u32,
+            address as *const _,
+        );
+        to.assume_init()
+    }
 }
 
 /// Copies a string, cut to fit, NUL padded as far as `to` was.

@@ -45,7 +45,7 @@ fn waited_for_pages(span: &Span) -> bool {
     match (&span.detail, span.cause) {
         (Detail::Request { kind, .. }, _) => *kind != IoKind::Metadata,
         (Detail::Lock { name, .. }, _) => *name == "folio lock",
-        (_, Cause::Server) => true,
+        (Detail::Waker { .. }, Cause::Device) | (_, Cause::Server) => true,
         _ => false,
     }
 }

@@ -10,13 +10,14 @@ use super::{
 use crate::correlate::Call;
 
 /// Rules for what ended a sleep, by precedence: what is certain before what is likely.
-const RULES: [Rule; 7] = [
+const RULES: [Rule; 8] = [
     lock::held_by_another,
     request::whose_completion_woke,
     server::of_a_file_system,
     peer::of_a_descriptor,
-    completion::handed_to_a_worker,
     stall::before_the_device,
+    completion::handed_to_a_worker,
+    completion::of_another_read,
     lock::of_a_folio,
 ];
 

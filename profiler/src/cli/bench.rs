@@ -140,7 +140,8 @@ fn name(live: &mut Live, subject: &Subject, args: &BenchArgs) -> Result<()> {
         .file()
         .metadata()
         .context("cannot look at the file")?;
-    let dev = rustix::fs::major(metadata.dev()) << 20 | rustix::fs::minor(metadata.dev());
+    let (major, minor) = subject.place().superblock;
+    let dev = major << 20 | minor;
     live.name_file(dev, metadata.ino(), label(subject, args))
 }
 

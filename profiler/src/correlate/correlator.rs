@@ -175,7 +175,8 @@ impl Thread {
         self.requests.clear();
     }
 
-    fn end(&mut self, ended: fact::Ended) -> Call {
+    fn end(&mut self, mut ended: fact::Ended) -> Call {
+        ended.returned = as_the_caller_sees_it(ended.returned);
         let arrived = (self.waits.len() + self.reclaims.len()) as u32;
         let completeness = if arrived != ended.facts {
             Completeness::Lost(ended.facts.abs_diff(arrived))
@@ -194,6 +195,15 @@ impl Thread {
         };
         self.clear();
         call
+    }
+}
+
+/// Interrupted by a signal, a call ends with a number of the kernel's own, which says
+/// when it is to be begun anew (`ERESTART*` of linux/errno.h). To callers it is EINTR.
+fn as_the_caller_sees_it(returned: i64) -> i64 {
+    match returned {
+        -514..=-512 | -516 => -i64::from(libc::EINTR),
+        other => other,
     }
 }
 
@@ -249,6 +259,20 @@ mod tests {
             (1, 30, true)
         );
         assert!(c.finish().is_empty());
+    }
+
+    #[test]
+    fn what_the_kernel_says_to_itself_is_eintr_to_callers() {
+        let table = [(-512, -4), (-513, -4), (-514, -4), (-516, -4), (-4, -4)];
+        for (kernel, caller) in table.into_iter().chain([(-515, -515), (-11, -11), (7, 7)]) {
+            let mut c = Correlator::default();
+            let mut end = ended(1, 10, 40, 0);
+            if let Fact::Ended(ended) = &mut end {
+                ended.returned = kernel;
+            }
+            let call = c.fact(end).expect("a call");
+            assert_eq!(call.ended.returned, caller, "{kernel}");
+        }
     }
 
     #[test]

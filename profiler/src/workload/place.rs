@@ -16,6 +16,9 @@ pub struct Place {
     pub device: Option<Device>,
     /// The most that readahead fetches at once, in KiB; `None` where nobody says.
     pub read_ahead_kb: Option<u64>,
+    /// The number that the kernel knows the file system by, major and minor. Files may
+    /// tell another one: btrfs has one for each subvolume.
+    pub superblock: (u32, u32),
 }
 
 /// A block device.
@@ -40,7 +43,7 @@ impl Place {
         let dev = fstat(&file)?.st_dev;
         let mount = Mount::of(&file)?;
         let device = match major(dev) {
-            // Numbers with major 0 stand for no device: btrfs has one for each subvolume.
+            // Numbers with major 0 stand for no device.
             0 => device_of_source(&mount.source),
             _ => Device::by_number(major(dev), minor(dev)),
         };
@@ -50,6 +53,7 @@ impl Place {
             filesystem: mount.filesystem,
             device,
             read_ahead_kb,
+            superblock: mount.superblock.unwrap_or((major(dev), minor(dev))),
         })
     }
 }
@@ -115,6 +119,7 @@ fn number(path: &Path) -> Option<u64> {
 struct Mount {
     filesystem: String,
     source: String,
+    superblock: Option<(u32, u32)>,
 }
 
 impl Mount {
@@ -131,6 +136,7 @@ impl Mount {
             .unwrap_or_else(|| Self {
                 filesystem: "unknown".into(),
                 source: String::new(),
+                superblock: None,
             }))
     }
 
@@ -139,10 +145,13 @@ impl Mount {
         let line = mounts
             .lines()
             .find(|line| line.split(' ').next() == Some(id))?;
-        let mut fields = line.split_once(" - ")?.1.split(' ');
+        let (of_mount, of_filesystem) = line.split_once(" - ")?;
+        let mut fields = of_filesystem.split(' ');
+        let (major, minor) = of_mount.split(' ').nth(2)?.split_once(':')?;
         Some(Self {
             filesystem: fields.next()?.into(),
             source: fields.next()?.into(),
+            superblock: major.parse().ok().zip(minor.parse().ok()),
         })
     }
 }
@@ -156,14 +165,21 @@ mod tests {
         let mounts = "\
             2 1 254:0 / / rw,relatime shared:1 master:2 - ext4 /dev/vda rw\n\
             25 2 0:5 / /dev rw - devtmpfs devtmpfs rw\n";
-        let mount = |fs: &str, source: &str| {
+        let mount = |fs: &str, source: &str, superblock| {
             Some(Mount {
                 filesystem: fs.into(),
                 source: source.into(),
+                superblock: Some(superblock),
             })
         };
-        assert_eq!(Mount::find(mounts, "2"), mount("ext4", "/dev/vda"));
-        assert_eq!(Mount::find(mounts, "25"), mount("devtmpfs", "devtmpfs"));
+        assert_eq!(
+            Mount::find(mounts, "2"),
+            mount("ext4", "/dev/vda", (254, 0))
+        );
+        assert_eq!(
+            Mount::find(mounts, "25"),
+            mount("devtmpfs", "devtmpfs", (0, 5))
+        );
         assert_eq!(Mount::find(mounts, "5"), None);
     }
 

@@ -127,6 +127,41 @@ fn a_worker_checks_what_came_before_it_wakes() {
     );
 }
 
+/// The device was done before the reader fell asleep: only the worker was left.
+#[test]
+fn a_worker_may_have_it_before_the_sleep_begins() {
+    const WORKER: &str = "woken by=kworker from=iomap_dio_bio_end_io,process_one_work";
+    shows(
+        &format!(
+            "direct | 2 submitted | 3 issued | 15 completed | 20 out iowait | 92 {WORKER} \
+             | 95 back | 100 end"
+        ),
+        "cpu 20
+         completion 72 data by me
+         runqueue 3
+         cpu 5",
+    );
+    // A block that describes the file is not what was waited for.
+    shows(
+        &format!(
+            "2 submitted metadata | 3 issued | 15 completed | 20 out iowait | 92 {WORKER} \
+             | 95 back | 100 end"
+        ),
+        "cpu 20
+         device 72 another call's read by kworker
+         runqueue 3
+         cpu 5",
+    );
+    // Somebody else woke it: what it waited for is not known.
+    shows(
+        "2 submitted | 3 issued | 15 completed | 20 out iowait | 92 woken by=x | 95 back | 100 end",
+        "cpu 20
+         unexplained 72
+         runqueue 3
+         cpu 5",
+    );
+}
+
 #[test]
 fn of_many_requests_the_last_to_complete_was_waited_for() {
     shows(

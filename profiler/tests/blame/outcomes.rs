@@ -45,6 +45,16 @@ fn late_is_on_its_way_already() {
 }
 
 #[test]
+fn what_a_worker_brings_for_another_call_is_late() {
+    ends_as(
+        "20 out iowait in=folio_wait_bit_common \
+         | 90 woken by=kworker from=folio_wake_bit,end_bbio_data_read,process_one_work \
+         | 91 back | 100 end",
+        Late,
+    );
+}
+
+#[test]
 fn a_miss_brings_the_page() {
     ends_as(&with("filled=1 asked=1 data=1", FETCHED), Miss);
     ends_as(&with("filled=33 asked=1 ahead=1", FETCHED), Miss);

@@ -11,6 +11,8 @@ fn wins(row: &str, expected: &str) {
 }
 
 const FOLIO: &str = "in=io_schedule,folio_wait_bit_common";
+const WORKER: &str =
+    "by=kworker from=folio_wake_bit,end_bbio_data_read,process_one_work,worker_thread";
 const UNLOCKS: &str = "by=x from=folio_unlock";
 
 #[test]
@@ -65,6 +67,29 @@ fn a_worker_before_a_folio_lock() {
             "1 submitted | 2 issued | 20 out iowait {FOLIO} | 60 completed | 92 woken {UNLOCKS}"
         ),
         "device 40 data by me\ncompletion 32 data by me",
+    );
+}
+
+/// Who waits for a tag is not waiting for what has been submitted already.
+#[test]
+fn a_gate_before_a_worker() {
+    wins(
+        "1 submitted | 2 issued | 20 out iowait in=io_schedule,blk_mq_get_tag | 60 completed \
+         | 92 woken by=x from=sbitmap_queue_wake_up",
+        "queue 72",
+    );
+}
+
+#[test]
+fn another_read_before_a_folio_lock() {
+    wins(
+        &format!("20 out iowait {FOLIO} | 92 woken {WORKER}"),
+        "device 72 another call's read by kworker",
+    );
+    // Not without the worker: then it is a task that had the folio.
+    wins(
+        &format!("20 out iowait {FOLIO} | 92 woken by=x from=folio_unlock,end_bbio_data_read"),
+        "lock 72 folio lock",
     );
 }
 

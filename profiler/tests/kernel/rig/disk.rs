@@ -55,8 +55,13 @@ impl Disk {
     /// A file of so many bytes on it, that no file system can make smaller.
     pub(crate) fn file(&self, name: &str, bytes: usize) -> PathBuf {
         let made = harness::file(&self.folder, name, bytes);
-        let on_it = self.mounted.put(&made, name).expect("room on the disk");
+        let on_it = self.put(&made, name);
         std::fs::remove_file(made).expect("it was made");
         on_it
+    }
+
+    /// Copies a file there.
+    pub(crate) fn put(&self, file: &Path, name: &str) -> PathBuf {
+        self.mounted.put(file, name).expect("room on the disk")
     }
 }
