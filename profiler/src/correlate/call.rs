@@ -25,6 +25,8 @@ pub enum Completeness {
     Complete,
     /// So many facts of this call were lost: it is counted, but kept out of shares.
     Lost(u32),
+    /// Its end has times that cannot be: it is counted, but kept out of shares.
+    Odd,
 }
 
 impl Call {
@@ -36,7 +38,7 @@ impl Call {
             .saturating_sub(self.ended.head.call_ns)
     }
 
-    /// Whether all facts of the call have arrived.
+    /// Whether all facts of the call have arrived, and can be.
     pub fn is_complete(&self) -> bool {
         self.completeness == Completeness::Complete
     }

@@ -162,6 +162,7 @@ pub(crate) fn sound(report: &Report) {
     assert_eq!(quality.lost, 0, "facts lost: {quality:#?}");
     assert_eq!(quality.incomplete_calls, 0, "{quality:#?}");
     assert_eq!(quality.malformed, 0, "{quality:#?}");
+    assert_eq!(quality.odd, 0, "{quality:#?}");
     assert_eq!(quality.no_state, 0, "{quality:#?}");
     assert_eq!(quality.notes, [""; 0], "{quality:#?}");
     for scenario in &report.scenarios {
