@@ -83,9 +83,12 @@ pub(crate) fn wait(thread: &mut Thread, now: u64, unseen: u32) {
     } else {
         unseen
     };
-    // The wake-up can be told a moment before the switch-out.
+    // The wake-up can be told a moment before the switch-out, and another one of a thread
+    // that runs again a moment after the switch-in.
     let woken_ns = if woken != 0 && woken < sleep.out_ns {
         sleep.out_ns
+    } else if woken > now {
+        now
     } else {
         woken
     };

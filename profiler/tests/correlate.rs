@@ -12,7 +12,7 @@ use profiler::{
     correlate::{Completeness, Correlator, MAX_FACTS, MAX_FACTS_PER_CALL, MAX_THREADS},
     ring::Fact,
 };
-use profiler_common::fact::{Ended, Head, Reclaim, Request, Wait};
+use profiler_common::fact::{Ended, Head, Reclaim, Request, RequestFacts, Wait};
 
 fn head(tid: u32, call_ns: u64, at_ns: u64) -> Head {
     Head {
@@ -27,6 +27,7 @@ fn head(tid: u32, call_ns: u64, at_ns: u64) -> Head {
 fn wait(tid: u32, call_ns: u64, at_ns: u64) -> Fact {
     Fact::Wait(Wait {
         head: head(tid, call_ns, at_ns),
+        out_ns: at_ns,
         ..Wait::default()
     })
 }
@@ -194,11 +195,13 @@ fn no_order_of_facts_is_too_absurd() {
             };
             let ends = matches!(fact, Fact::Ended(_));
             taken += 1;
+            let odd = correlator.odd();
             let call = correlator.fact(fact);
             assert_eq!(call.is_some(), ends, "seed {seed}");
             if let Some(call) = call {
                 let arrived = (call.waits.len() + call.reclaims.len()) as u32;
-                assert_eq!(call.is_complete(), arrived == call.ended.facts);
+                let possible = correlator.odd() == odd;
+                assert_eq!(call.is_complete(), possible && arrived == call.ended.facts);
                 given += 1 + call.waits.len() + call.reclaims.len() + call.requests.len();
             }
             assert!(given + correlator.kept() <= taken, "seed {seed}");
@@ -213,7 +216,7 @@ fn threads_that_never_end_are_bounded() {
     let mut correlator = Correlator::default();
     let threads = MAX_THREADS as u32 * 3;
     for tid in 0..threads {
-        correlator.fact(wait(tid, 10, u64::from(tid)));
+        correlator.fact(wait(tid, 10, 10 + u64::from(tid)));
         assert!(correlator.threads() <= MAX_THREADS && correlator.kept() <= MAX_THREADS);
     }
     // Those heard of last are the ones that are kept, and no one goes uncounted.
@@ -263,4 +266,152 @@ fn facts_of_calls_that_never_end_are_bounded() {
     assert!(first.is_complete());
     correlator.fact(wait(0, 1 << 41, 1 << 42));
     assert_eq!(correlator.kept(), MAX_FACTS - MAX_FACTS_PER_CALL + 1);
+}
+
+/// A wait of thread 1 in the call that began at 100.
+fn stay(out_ns: u64, woken_ns: u64, at_ns: u64) -> Wait {
+    Wait {
+        head: head(1, 100, at_ns),
+        out_ns,
+        woken_ns,
+        ..Wait::default()
+    }
+}
+
+fn finished(submitted_ns: u64, issued_ns: u64, completed_ns: u64) -> RequestFacts {
+    RequestFacts {
+        submitted_ns,
+        issued_ns,
+        completed_ns,
+        ..RequestFacts::default()
+    }
+}
+
+/// Clocks that run backwards, stand still, or overflow: what cannot have been is left
+/// out and counted, and its call is marked.
+#[test]
+fn times_that_cannot_be_mark_their_call() {
+    const MAX: u64 = u64::MAX;
+    let reclaim = |begin_ns, at_ns| {
+        Fact::Reclaim(Reclaim {
+            head: head(1, 100, at_ns),
+            begin_ns,
+            ..Reclaim::default()
+        })
+    };
+    let woken_by = |request| {
+        Fact::Wait(Wait {
+            request,
+            ..stay(110, 150, 160)
+        })
+    };
+    let odd = [
+        ("ends before it begins", Fact::Wait(stay(120, 0, 110))),
+        ("begins at no time", Fact::Wait(stay(0, 0, 110))),
+        ("begins before its call", Fact::Wait(stay(99, 0, 110))),
+        ("woken before it slept", Fact::Wait(stay(120, 110, 130))),
+        ("woken after it was back", Fact::Wait(stay(120, 140, 130))),
+        ("woken at the end of time", Fact::Wait(stay(120, MAX, 130))),
+        ("slept at the end of time", Fact::Wait(stay(MAX, 0, 130))),
+        ("back before its call", Fact::Wait(stay(10, 20, 30))),
+        ("frees before it begins", reclaim(120, 110)),
+        (
+            "completes before it is issued",
+            woken_by(finished(110, 130, 120)),
+        ),
+        (
+            "is issued before it is submitted",
+            woken_by(finished(120, 110, 130)),
+        ),
+        (
+            "completes before it is submitted",
+            woken_by(finished(120, 0, 110)),
+        ),
+        (
+            "is submitted at the end of time",
+            woken_by(finished(MAX, 120, 130)),
+        ),
+    ];
+    for (what, fact) in odd {
+        let mut correlator = Correlator::default();
+        assert!(correlator.fact(fact).is_none(), "{what}");
+        let call = correlator.fact(ended(1, 100, 200, 1)).unwrap();
+        assert_eq!(call.completeness, Completeness::Lost(1), "{what}");
+        assert_eq!((correlator.odd(), call.ns()), (1, 100), "{what}");
+        // The next call has nothing to do with it.
+        assert!(
+            correlator
+                .fact(ended(1, 300, 310, 0))
+                .unwrap()
+                .is_complete()
+        );
+    }
+}
+
+#[test]
+fn an_end_that_cannot_be_marks_its_call() {
+    for (what, end_ns) in [
+        ("before the beginning", 90),
+        ("in the middle of a wait", 150),
+    ] {
+        let mut correlator = Correlator::default();
+        correlator.fact(Fact::Wait(stay(110, 150, 160)));
+        let call = correlator.fact(ended(1, 100, end_ns, 1)).unwrap();
+        assert_eq!(call.completeness, Completeness::Odd, "{what}");
+        assert_eq!(correlator.odd(), 1, "{what}");
+    }
+    // One that begins in the future ends before it begins.
+    let mut correlator = Correlator::default();
+    let call = correlator.fact(ended(1, u64::MAX, 200, 0)).unwrap();
+    assert_eq!((call.ns(), call.is_complete()), (0, false));
+}
+
+#[test]
+fn waits_that_overlap_cannot_both_have_been() {
+    let mut correlator = Correlator::default();
+    correlator.fact(Fact::Wait(stay(110, 0, 150)));
+    correlator.fact(Fact::Wait(stay(149, 0, 160)));
+    correlator.fact(Fact::Wait(stay(120, 0, 130)));
+    assert_eq!((correlator.odd(), correlator.kept()), (2, 1));
+    let call = correlator.fact(ended(1, 100, 200, 3)).unwrap();
+    assert_eq!(call.completeness, Completeness::Lost(2));
+}
+
+/// A clock that stands still is no contradiction.
+#[test]
+fn equal_times_are_possible() {
+    for time in [100, u64::MAX] {
+        let mut correlator = Correlator::default();
+        for _ in 0..3 {
+            correlator.fact(Fact::Wait(Wait {
+                head: head(1, time, time),
+                request: finished(time, time, time),
+                ..stay(time, time, time)
+            }));
+            correlator.fact(reclaim(1, time, time));
+        }
+        let call = correlator.fact(ended(1, time, time, 6)).unwrap();
+        assert_eq!((correlator.odd(), call.ns()), (0, 0));
+        assert!(call.is_complete());
+    }
+}
+
+/// A request that cannot have been is in no sum; no call depends on it.
+#[test]
+fn an_odd_request_is_left_out() {
+    let of = |call_ns, request: RequestFacts| {
+        Fact::Request(Request {
+            head: head(1, call_ns, request.completed_ns),
+            request,
+        })
+    };
+    let mut correlator = Correlator::default();
+    correlator.fact(of(100, finished(120, 110, 130)));
+    correlator.fact(of(500, finished(0, 0, 130)));
+    assert_eq!((correlator.odd(), correlator.late_requests()), (2, 0));
+    let call = correlator.fact(ended(1, 100, 200, 0)).unwrap();
+    assert!(call.requests.is_empty() && call.is_complete());
+    // After the call as in it.
+    correlator.fact(of(100, finished(120, 110, 130)));
+    assert_eq!((correlator.odd(), correlator.late_requests()), (3, 0));
 }

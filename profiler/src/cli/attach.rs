@@ -52,6 +52,12 @@ pub(super) fn main(args: &AttachArgs) -> Result<ExitCode> {
         };
         // The kernel's counters from before to after, so that they count all that is seen.
         let threads = process::threads(pid);
+        match process::threads_in_reads(pid).len() {
+            0 => {}
+            begun => live.note(format!(
+                "calls that were going on when the session began: {begun}; they are in no scenario"
+            )),
+        }
         let mut before = readings::counts(pid, None);
         live.begin(&name, &workload, watch::control(&args.watch, pid, 0))?;
         let started = Instant::now();

@@ -5,7 +5,7 @@ use profiler_common::control::{CONTROL_EVERY_CALL, Control};
 use tokio::io::unix::AsyncFd;
 
 use super::{args::WatchArgs, output};
-use crate::{load, session::live};
+use crate::{collect::priority, load, session::live};
 
 /// The plan of a live session.
 pub(super) fn plan(args: &WatchArgs, target: String) -> live::Plan {
@@ -28,6 +28,8 @@ pub(super) fn open(plan: live::Plan) -> Result<live::Live> {
     refuse_namespace()?;
     let verbose = plan.load.verbose;
     let mut live = live::Live::open(plan)?;
+    // Where it is refused, more facts may be lost, and the report says how many.
+    let _ = priority::prefer_collector();
     if let Some(recording) = live.recording() {
         output::give_to_invoking_user(recording)?;
     }

@@ -5,10 +5,12 @@
 //! - [`files`]: paths of the files that calls were about.
 //! - [`process`]: what /proc says of a process; [`disk`]: what /sys says of a disk.
 //! - [`machine`]: the machine, for the report's head.
+//! - [`priority`]: what keeps the collector from coming too late.
 
 pub mod disk;
 pub mod files;
 pub mod machine;
+pub mod priority;
 pub mod process;
 pub mod recording;
 pub mod stacks;

@@ -113,16 +113,26 @@ pub fn threads_in_reads(pid: u32) -> Vec<(u32, u64, u64)> {
 
 /// Resources that this process has used: CPU time in ns, and the most memory it had at
 /// once in bytes.
+///
+/// Not `ru_maxrss`, which begins with the size of whatever called exec here.
 pub fn own_cost() -> (u64, u64) {
     let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF);
     let Ok(usage) = usage else { return (0, 0) };
     let ns = |time: nix::sys::time::TimeVal| {
         time.tv_sec() as u64 * 1_000_000_000 + time.tv_usec() as u64 * 1_000
     };
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     (
         ns(usage.user_time()) + ns(usage.system_time()),
-        usage.max_rss() as u64 * 1024,
+        parse_most_memory(&status).unwrap_or(0),
     )
+}
+
+fn parse_most_memory(status: &str) -> Option<u64> {
+    let mut lines = status.lines();
+    let size = lines.find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: u64 = size.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kib.checked_mul(1024)
 }
 
 #[cfg(test)]
@@ -141,6 +151,14 @@ mod tests {
             })
         );
         assert_eq!(parse_io("rchar: 10\n"), None);
+    }
+
+    #[test]
+    fn the_most_memory_is_in_bytes() {
+        let status = "Name:\ta\nVmPeak:\t  9000 kB\nVmHWM:\t    1234 kB\nVmRSS:\t 12 kB\n";
+        assert_eq!(parse_most_memory(status), Some(1234 * 1024));
+        assert_eq!(parse_most_memory("Name:\ta\n"), None);
+        assert!(own_cost().1 > 0);
     }
 
     #[test]

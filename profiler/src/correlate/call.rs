@@ -28,6 +28,8 @@ pub enum Completeness {
     /// The kernel did not tell all of it: it counted more switches away from the thread
     /// than the probes saw. As with lost facts.
     Unseen,
+    /// Its end has times that cannot be: it is counted, but kept out of shares.
+    Odd,
 }
 
 impl Call {
@@ -39,7 +41,7 @@ impl Call {
             .saturating_sub(self.ended.head.call_ns)
     }
 
-    /// Whether all facts of the call have arrived.
+    /// Whether all facts of the call have arrived, and can be.
     pub fn is_complete(&self) -> bool {
         self.completeness == Completeness::Complete
     }

@@ -28,6 +28,7 @@ pub struct Correlator {
     kept: usize,
     orphans: u64,
     late_requests: u64,
+    odd: u64,
 }
 
 #[derive(Debug, Default)]
@@ -65,6 +66,11 @@ impl Correlator {
             self.forget();
         }
         let thread = self.threads.entry(head.tid).or_default();
+        let mut possible = fact.is_possible();
+        if matches!(fact, Fact::Request(_)) && !possible {
+            self.odd += 1;
+            return None;
+        }
         if matches!(fact, Fact::Request(_))
             && (head.call_ns <= thread.ended_ns || head.call_ns < thread.call_ns)
         {
@@ -75,14 +81,16 @@ impl Correlator {
         let before = thread.facts();
         self.orphans += thread.open(&head);
         self.kept -= before - thread.facts();
+        possible &= thread.is_followed_by(&fact);
+        self.odd += u64::from(!possible);
         let room = self.kept < MAX_FACTS && thread.facts() < MAX_FACTS_PER_CALL;
         match fact {
             Fact::Ended(ended) => {
                 self.kept -= thread.facts();
-                return Some(thread.end(ended));
+                return Some(thread.end(ended, possible));
             }
             // What is not kept is missed when the call ends.
-            _ if !room => return None,
+            _ if !room || !possible => return None,
             Fact::Wait(wait) => thread.waits.push(wait),
             Fact::Reclaim(reclaim) => thread.reclaims.push(reclaim),
             Fact::Request(request) => thread.requests.push(request),
@@ -128,6 +136,11 @@ impl Correlator {
         self.late_requests
     }
 
+    /// Facts whose times cannot be. They are left out, and their calls are incomplete.
+    pub fn odd(&self) -> u64 {
+        self.odd
+    }
+
     /// What is left when no more facts will come: calls that are still open.
     pub fn finish(self) -> Vec<Leftover> {
         let mut left: Vec<_> = self
@@ -163,6 +176,16 @@ impl Thread {
         orphans
     }
 
+    /// Waits of a call do not overlap, and it does not end before they do.
+    fn is_followed_by(&self, fact: &Fact) -> bool {
+        let from = match fact {
+            Fact::Wait(wait) => wait.out_ns,
+            Fact::Ended(ended) => ended.head.at_ns,
+            Fact::Reclaim(_) | Fact::Request(_) => return true,
+        };
+        self.waits.last().is_none_or(|last| last.head.at_ns <= from)
+    }
+
     /// Facts that are kept.
     fn facts(&self) -> usize {
         self.waits.len() + self.reclaims.len() + self.requests.len()
@@ -175,10 +198,12 @@ impl Thread {
         self.requests.clear();
     }
 
-    fn end(&mut self, mut ended: fact::Ended) -> Call {
+    fn end(&mut self, mut ended: fact::Ended, possible: bool) -> Call {
         ended.returned = as_the_caller_sees_it(ended.returned);
         let arrived = (self.waits.len() + self.reclaims.len()) as u32;
-        let completeness = if arrived != ended.facts {
+        let completeness = if !possible {
+            Completeness::Odd
+        } else if arrived != ended.facts {
             Completeness::Lost(ended.facts.abs_diff(arrived))
         } else if ended.flags & fact::ENDED_SWITCH_UNSEEN != 0 {
             Completeness::Unseen
@@ -225,6 +250,7 @@ mod tests {
     fn wait(tid: u32, call_ns: u64, at_ns: u64) -> Fact {
         Fact::Wait(Wait {
             head: head(tid, call_ns, at_ns),
+            out_ns: at_ns,
             ..Wait::default()
         })
     }

@@ -1,7 +1,7 @@
 //! How far the numbers can be trusted.
 
 use profiler_common::counter::Counters;
-use profiler_common::fact::{KIND_ENDED, KIND_RECLAIM, KIND_REQUEST, KIND_WAIT};
+use profiler_common::fact::{KIND_ENDED, KIND_RECLAIM, KIND_REQUEST, KIND_WAIT, KINDS};
 
 use super::sums::sum;
 use super::v1::{Hook, KindCounts, OwnCost, Quality, Scenario};
@@ -17,6 +17,10 @@ pub struct Observed {
     pub recursion_misses: Option<u64>,
     /// Records that could not be decoded.
     pub malformed: u64,
+    /// Facts that arrived, by kind.
+    pub arrived: [u64; KINDS],
+    /// Facts whose times cannot be.
+    pub odd: u64,
     /// What the profiler itself cost.
     pub own: OwnCost,
     /// Anything else that a reader should know, in words.
@@ -30,6 +34,8 @@ impl Default for Observed {
             open_calls: 0,
             recursion_misses: None,
             malformed: 0,
+            arrived: [0; KINDS],
+            odd: 0,
             own: OwnCost::default(),
             notes: Vec::new(),
         }
@@ -56,9 +62,11 @@ pub fn quality(observed: &Observed, scenarios: &[Scenario], hooks: &[Hook]) -> Q
         own: observed.own,
         facts_by_kind: by_kind(&counters.made),
         lost_by_kind: by_kind(&counters.lost),
+        arrived_by_kind: by_kind(&observed.arrived),
         blocked_ns,
         unexplained_ns,
         malformed: observed.malformed,
+        odd: observed.odd,
         no_state: counters.no_state,
         no_owner: counters.no_owner,
         no_stack: counters.no_stack,

@@ -2,5 +2,6 @@
 //! are, the result is a fact or a [`Malformed`].
 
 mod decode;
+mod odd;
 
 pub use decode::{Fact, Malformed, decode, encode, records};

@@ -27,6 +27,7 @@ pub struct Assembly {
     known: Known,
     received: [u64; KINDS],
     malformed: u64,
+    odd: u64,
     orphans: u64,
     left_open: u64,
     stray: u64,
@@ -190,6 +191,7 @@ impl Assembly {
             tally.settled(settled.class, &sums, &buckets);
         }
         self.orphans += correlator.orphans();
+        self.odd += correlator.odd();
         self.left_open += correlator.finish().len() as u64;
         let opening = self.opening()?;
         Ok(tally.finish(&Context {
@@ -218,6 +220,7 @@ impl Assembly {
             notes.push("the session was cut off: what came after is missing".into());
         }
         if let Some(running) = &self.scenario {
+            self.odd += running.correlator.odd();
             notes.push(format!(
                 "scenario {:?} was cut off and is left out",
                 running.beginning.name
@@ -248,6 +251,8 @@ impl Assembly {
             open_calls: closing.open_calls.max(self.left_open),
             recursion_misses: closing.recursion_misses,
             malformed: self.malformed,
+            arrived: self.received,
+            odd: self.odd,
             own: closing.own,
             notes,
         };

@@ -7,7 +7,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::program::{can_watch, children, finish, folder, profiler, run, tell, until};
+use crate::program::{PROGRAM, can_watch, children, finish, folder, profiler, run, tell, until};
 
 fn watched(words: &[&str]) -> Command {
     let mut command = profiler(["run", "--"]);
@@ -150,4 +150,22 @@ fn signals_reach_the_command() {
             "{name}"
         );
     }
+}
+
+/// The collector goes before others; what it watches does not.
+#[test]
+fn the_command_has_the_priority_that_it_would_have_without() {
+    if !can_watch() {
+        return;
+    }
+    let own = || {
+        let ended = run(Command::new("nice").stdout(Stdio::piped()));
+        ended.out().trim().to_owned()
+    };
+    assert_eq!(run(&mut watched(&["nice"])).out().trim(), own());
+    let mut nice = Command::new("nice");
+    nice.args(["-n", "5", PROGRAM, "run", "--", "nice"]);
+    nice.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let five = own().parse::<i32>().unwrap() + 5;
+    assert_eq!(run(&mut nice).out().trim(), five.to_string());
 }

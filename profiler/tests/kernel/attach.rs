@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Ends and reaps what a test has started.
-struct Reaped(Child);
+pub(crate) struct Reaped(pub(crate) Child);
 
 impl Drop for Reaped {
     fn drop(&mut self) {
@@ -21,7 +21,7 @@ impl Drop for Reaped {
     }
 }
 
-fn start(script: &Script, stdin: Stdio) -> Reaped {
+pub(crate) fn start(script: &Script, stdin: Stdio) -> Reaped {
     let command = script.command();
     let mut start = Command::new(&command[0]);
     start.args(&command[1..]).stdin(stdin);
@@ -68,11 +68,11 @@ fn a_reader_that_runs_already_is_seen_with_all_its_threads() {
         run.report.quality
     );
     let mut report = run.report.clone();
-    // Those are calls that were going on when the time was up.
+    // Those are calls that were going on when it began, or when the time was up.
     report
         .quality
         .notes
-        .retain(|note| !note.contains("was in a read"));
+        .retain(|note| !note.contains("was in a read") && !note.contains("were going on"));
     sound(&report);
     explained(scenario);
     assert!(scenario.calls > 100, "{}", scenario.calls);
@@ -151,4 +151,34 @@ fn a_call_that_never_ends_is_told_as_open() {
         "{notes:?}"
     );
     assert_eq!(only(&run.report).calls, 0);
+}
+
+/// Nobody saw it begin, so it is no call of the report; but it is not passed over.
+#[test]
+fn a_call_that_began_earlier_is_spoken_of() {
+    needs_kernel!();
+    let folder = folder();
+    let script = Script {
+        record: folder.path().join("ops"),
+        block: 4096,
+        ..Script::default()
+    };
+    let (theirs, mut ours) = std::io::pipe().expect("a pipe");
+    let reader = start(&script, theirs.into());
+    script.wait_ready();
+    let pid = reader.0.id();
+    while profiler::collect::process::threads_in_reads(pid).is_empty() {
+        sleep(Duration::from_millis(1));
+    }
+    let attach = Running::start(&["attach", "--pid", &pid.to_string()], &[]);
+    attach.wait_attached();
+    std::io::Write::write_all(&mut ours, b"word").expect("it is read");
+    drop(ours);
+    let run = attach.wait();
+    assert!(run.output.status.success(), "{:?}", run.output);
+    let notes = &run.report.quality.notes;
+    let begun = "going on when the session began: 1";
+    assert!(notes.iter().any(|note| note.contains(begun)), "{notes:?}");
+    // The one that found nothing more to read.
+    assert_eq!(only(&run.report).outcomes.other.calls, 1, "{notes:?}");
 }

@@ -111,9 +111,28 @@ impl Running {
         }
     }
 
+    /// The profiler's process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.as_ref().expect("it was started").id()
+    }
+
+    pub(crate) fn signal(&self, number: i32) {
+        // SAFETY: a child that is not reaped yet.
+        assert_eq!(unsafe { libc::kill(self.id() as i32, number) }, 0);
+    }
+
+    /// What it has written so far.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.folder.path())
+            .expect("a folder")
+            .flatten();
+        let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        names.collect()
+    }
+
     /// Waits until its probes are in the kernel, all that it will have.
     pub(crate) fn wait_attached(&self) {
-        let pid = self.child.as_ref().expect("it was started").id();
+        let pid = self.id();
         let probes = || {
             let entries = fs::read_dir(format!("/proc/{pid}/fd"))
                 .into_iter()
@@ -156,12 +175,29 @@ impl Drop for Running {
     }
 }
 
+/// The children of a process, of whichever of its threads.
+pub(crate) fn children(pid: u32) -> Vec<u32> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task"));
+    let texts = threads
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+    texts
+        .flat_map(|text| {
+            let ids = text.split_ascii_whitespace();
+            ids.filter_map(|id| id.parse().ok()).collect::<Vec<u32>>()
+        })
+        .collect()
+}
+
 /// What is true of every report, whatever was read.
 pub(crate) fn sound(report: &Report) {
     let quality = &report.quality;
     assert_eq!(quality.lost, 0, "facts lost: {quality:#?}");
     assert_eq!(quality.incomplete_calls, 0, "{quality:#?}");
     assert_eq!(quality.malformed, 0, "{quality:#?}");
+    assert_eq!(quality.odd, 0, "{quality:#?}");
     assert_eq!(quality.no_state, 0, "{quality:#?}");
     assert_eq!(quality.notes, [""; 0], "{quality:#?}");
     for scenario in &report.scenarios {

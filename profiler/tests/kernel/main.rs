@@ -9,6 +9,7 @@ mod attach;
 mod causes;
 mod command;
 mod harness;
+mod losses;
 mod outcomes;
 mod player;
 mod proof;

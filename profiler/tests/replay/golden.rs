@@ -56,7 +56,9 @@ fn recordings_are_whole_and_add_up() {
     for name in NAMES {
         let report = report(name);
         assert_eq!(report.quality.notes, [""; 0], "{name}");
-        assert_eq!((report.quality.lost, report.quality.malformed), (0, 0));
+        let quality = &report.quality;
+        assert_eq!((quality.lost, quality.malformed, quality.odd), (0, 0, 0));
+        assert_eq!(quality.arrived_by_kind, quality.facts_by_kind, "{name}");
         let scenario = &report.scenarios[0];
         let sum: u64 = scenario.blame_ns.iter().filter_map(|(_, ns)| ns).sum();
         assert_eq!(sum, scenario.duration_ns, "{name}");

@@ -248,6 +248,7 @@ pub(crate) fn troubled() -> Report {
     let scenarios = vec![scenario];
     let mut observed = observed(&scenarios);
     observed.counters.lost[KIND_WAIT as usize] = 2;
+    observed.arrived[KIND_WAIT as usize] -= 2;
     observed.open_calls = 1;
     observed.own = OwnCost::default();
     observed.notes = vec!["replayed from a recording".to_owned()];

@@ -186,6 +186,7 @@ pub(crate) fn observed(scenarios: &[Scenario]) -> Observed {
     observed.counters.made[KIND_WAIT as usize] = waits / 3;
     observed.counters.made[KIND_REQUEST as usize] = requests;
     observed.counters.made[KIND_ENDED as usize] = waits / 3;
+    observed.arrived = observed.counters.made;
     observed.recursion_misses = Some(0);
     observed.own = OwnCost {
         bpf_ns: Some(12_345_678),

@@ -24,6 +24,7 @@ type Rule = fn(&Report) -> Vec<Said>;
 const RULES: &[(&str, Rule)] = &[
     ("lost-facts", trust::lost_facts),
     ("malformed-records", trust::malformed_records),
+    ("odd-facts", trust::odd_facts),
     ("unseen-threads", trust::unseen_threads),
     ("witness-disagrees", trust::witness_disagrees),
     ("state-not-met", trust::state_not_met),

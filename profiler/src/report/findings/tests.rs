@@ -68,6 +68,7 @@ fn each_doubt_has_its_finding() {
     report.quality.lost = 3;
     report.quality.facts = 1000;
     report.quality.malformed = 1;
+    report.quality.odd = 1;
     report.quality.no_state = 1;
     report.quality.recursion_misses = Some(2);
     report.quality.open_calls = 1;
@@ -101,6 +102,7 @@ fn each_doubt_has_its_finding() {
         [
             "lost-facts",
             "malformed-records",
+            "odd-facts",
             "unseen-threads",
             "witness-disagrees",
             "state-not-met",

@@ -70,6 +70,21 @@ pub(super) fn malformed_records(report: &Report) -> Vec<Said> {
     }]
 }
 
+pub(super) fn odd_facts(report: &Report) -> Vec<Said> {
+    if report.quality.odd == 0 {
+        return Vec::new();
+    }
+    let facts = counted(report.quality.odd, "fact has", "facts have");
+    vec![Said {
+        severity: Severity::Problem,
+        summary: format!("{facts} times that cannot be"),
+        evidence: "They end before they begin, or overlap; their calls are kept out of the shares"
+            .to_owned(),
+        advice: "The machine's CPUs do not agree about the time, or the recording is damaged"
+            .to_owned(),
+    }]
+}
+
 pub(super) fn unseen_threads(report: &Report) -> Vec<Said> {
     if report.quality.no_state == 0 {
         return Vec::new();

@@ -30,7 +30,7 @@ pub struct Scenario {
     pub blocked_ns: u64,
     /// `blocked_ns` as a fraction of `duration_ns`, 0 to 1.
     pub blocked_share: f64,
-    /// Calls of which facts were lost. They are in `calls`, `bytes`, `latency_ns`
+    /// Calls of which facts were lost or odd. They are in `calls`, `bytes`, `latency_ns`
     /// and `outcomes`, but not in `duration_ns`, `blame_ns` and `waits`.
     pub incomplete_calls: u64,
     /// Sum of their durations, in nanoseconds.

@@ -53,7 +53,7 @@ pub struct Quality {
     pub facts: u64,
     /// Facts that were lost on the way.
     pub lost: u64,
-    /// Calls of which facts were lost, in all scenarios.
+    /// Calls of which facts were lost or `odd`, in all scenarios.
     pub incomplete_calls: u64,
     /// Calls that had begun and not ended when the session did. They are in no scenario.
     pub open_calls: u64,
@@ -69,12 +69,20 @@ pub struct Quality {
     pub facts_by_kind: KindCounts,
     /// `lost`, by kind.
     pub lost_by_kind: KindCounts,
+    /// Facts that arrived, by kind. With `lost_by_kind` they add up to `facts_by_kind`;
+    /// a note says where they do not.
+    #[serde(default)]
+    pub arrived_by_kind: KindCounts,
     /// Blocked time of all scenarios, in nanoseconds.
     pub blocked_ns: u64,
     /// `unexplained` of all scenarios, in nanoseconds.
     pub unexplained_ns: u64,
     /// Records that could not be decoded.
     pub malformed: u64,
+    /// Facts whose times cannot be: they end before they begin, or overlap. They are
+    /// left out, and their calls are incomplete.
+    #[serde(default)]
+    pub odd: u64,
     /// Times that a thread could not be given state: its calls were not seen.
     pub no_state: u64,
     /// Requests whose submitter could not be noted: they show an unknown owner.
