@@ -10,6 +10,7 @@ mod causes;
 mod command;
 mod harness;
 mod player;
+#[path = "../proof/mod.rs"]
 mod proof;
 mod rig;
 mod scenarios;
