@@ -20,6 +20,8 @@ pub(crate) enum Door {
     Run(Run),
     /// Set up, then run every test that this machine can run
     Test(Test),
+    /// Run the tests with a known outcome several times, and make docs/proof.md of them
+    Proof(Proof),
     /// Boot real kernels in an emulator and run the profiler in each
     Kernels(Kernels),
     /// Check formatting, clippy and the project's own rules
@@ -78,6 +80,22 @@ pub(crate) struct Test {
     /// Arguments for the test programs: a part of the names of the tests to run
     #[arg(last = true)]
     pub(crate) args: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example: cargo xtask proof --runs 1 --short   # a first look\n\n\
+    Takes root, as `test` does. If any test fails in any run, the page stays as it is."
+)]
+pub(crate) struct Proof {
+    #[command(flatten)]
+    pub(crate) install: Install,
+    /// How many times in a row
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=9))]
+    pub(crate) runs: u8,
+    /// Without the long tests, the ones marked #[ignore]
+    #[arg(long)]
+    pub(crate) short: bool,
 }
 
 #[derive(Debug, clap::Args)]

@@ -1,4 +1,4 @@
-//! The one door for developers: `cargo xtask setup|build|run|test|kernels|lint|doctor`.
+//! The one door for developers: `cargo xtask setup|build|run|test|proof|kernels|lint|doctor`.
 
 mod args;
 mod build;
@@ -7,8 +7,10 @@ mod kernels;
 mod lint;
 mod privilege;
 mod process;
+mod proof;
 mod run;
 mod setup;
+mod table;
 mod test;
 
 use std::process::ExitCode;
@@ -22,6 +24,7 @@ fn main() -> ExitCode {
         Door::Build(args) => build::door(&args),
         Door::Run(args) => run::door(&args),
         Door::Test(args) => test::door(&args),
+        Door::Proof(args) => proof::door(&args),
         Door::Kernels(args) => kernels::door(&args),
         Door::Lint(args) => lint::door(&args),
         Door::Doctor(args) => run::doctor(&args),

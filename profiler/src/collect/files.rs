@@ -2,11 +2,16 @@
 
 use std::{collections::HashMap, fs, os::unix::fs::MetadataExt as _};
 
+use anyhow::{Result, bail};
 use profiler_common::fact::{CALL_FAULT, Ended};
 
 /// Files whose path is kept. Beyond it, further files go by the last part of their
 /// name, which the kernel side sends.
 const MAX_FILES: usize = 10_000;
+
+/// Bytes of a path at most: the kernel's limit, with each byte that is not UTF-8 as a
+/// character of three.
+const MAX_PATH: usize = 3 * 4096;
 
 /// Paths by device (the kernel's `dev_t`) and inode.
 #[derive(Debug, Default)]
@@ -15,9 +20,20 @@ pub struct Files {
 }
 
 impl Files {
-    /// Makes a file known by the name that the user gave it.
-    pub fn insert(&mut self, dev: u32, inode: u64, path: String) {
+    /// Makes a file known by the name that the user gave it, or that was looked up.
+    ///
+    /// # Errors
+    ///
+    /// No file has such a path, or no session so many files.
+    pub fn insert(&mut self, dev: u32, inode: u64, path: String) -> Result<()> {
+        if path.len() > MAX_PATH {
+            bail!("a path of {} bytes is longer than any", path.len());
+        }
+        if self.known.len() > MAX_FILES && !self.known.contains_key(&(dev, inode)) {
+            bail!("more files than a session looks up");
+        }
         self.known.insert((dev, inode), Some(path));
+        Ok(())
     }
 
     /// Looks a call's file up while its process may still have it open; gives the path

@@ -22,7 +22,7 @@ pub const MAGIC: &[u8; 21] = b"profiler.recording/1\n";
 pub const FAMILY: &[u8] = b"profiler.recording/";
 
 /// No frame is larger: a length beyond it is damage, not data.
-pub const MAX_PAYLOAD: u32 = 64 << 20;
+pub const MAX_PAYLOAD: u32 = 16 << 20;
 
 const FRAME_HEAD: usize = 9;
 
@@ -208,8 +208,12 @@ fn checksum(tag: u8, payload: &[u8]) -> u32 {
     sum.finalize()
 }
 
-/// Fills as much of `to` as there is.
-fn fill(from: &mut impl Read, to: &mut [u8]) -> io::Result<usize> {
+/// Fills as much of `to` as there is: a pipe may give it in many parts.
+///
+/// # Errors
+///
+/// It cannot be read.
+pub fn fill(from: &mut impl Read, to: &mut [u8]) -> io::Result<usize> {
     let mut got = 0;
     while got < to.len() {
         match from.read(&mut to[got..]) {

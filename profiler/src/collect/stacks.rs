@@ -75,6 +75,14 @@ impl Symbols {
     }
 }
 
+/// Ids that the kernel side has for stacks: no session has more of them.
+const MAX_STACKS: usize = 16 * 1024;
+
+/// Functions in a stack, and characters of a function's name, at most: the kernel keeps
+/// no more of either.
+const MAX_FRAMES: usize = 128;
+const MAX_NAME: usize = 512;
+
 /// Stacks that have been met, innermost frame first.
 #[derive(Debug, Default)]
 pub struct Stacks {
@@ -115,8 +123,19 @@ impl Stacks {
     }
 
     /// Makes a stack known.
-    pub fn insert(&mut self, id: u32, frames: Vec<String>) {
+    ///
+    /// # Errors
+    ///
+    /// No kernel has such a stack, or so many.
+    pub fn insert(&mut self, id: u32, frames: Vec<String>) -> Result<()> {
+        if frames.len() > MAX_FRAMES || frames.iter().any(|name| name.len() > MAX_NAME) {
+            bail!("stack {id} is larger than the kernel keeps them");
+        }
+        if self.known.len() >= MAX_STACKS && !self.known.contains_key(&id) {
+            bail!("more stacks than the kernel keeps");
+        }
         self.known.insert(id, frames);
+        Ok(())
     }
 
     /// Its frames.

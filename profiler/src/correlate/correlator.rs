@@ -191,11 +191,13 @@ impl Thread {
         self.waits.len() + self.reclaims.len() + self.requests.len()
     }
 
+    /// Gives the memory back too: 64 Ki threads that each keep room for a call's facts
+    /// would have 192 GiB.
     fn clear(&mut self) {
         self.call_ns = 0;
-        self.waits.clear();
-        self.reclaims.clear();
-        self.requests.clear();
+        self.waits = Vec::new();
+        self.reclaims = Vec::new();
+        self.requests = Vec::new();
     }
 
     fn end(&mut self, mut ended: fact::Ended, possible: bool) -> Call {

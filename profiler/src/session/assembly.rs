@@ -18,6 +18,9 @@ use crate::{
     ring::{Fact, decode, records},
 };
 
+/// A bench has seven; more is no session's.
+const MAX_SCENARIOS: usize = 1_000;
+
 /// Takes a session's entries in order and ends as its report.
 #[derive(Debug, Default)]
 pub struct Assembly {
@@ -88,6 +91,9 @@ impl Assembly {
                 if self.scenario.is_some() {
                     bail!("scenario {:?} begins inside another", beginning.name);
                 }
+                if self.scenarios.len() >= MAX_SCENARIOS {
+                    bail!("more scenarios than a session has");
+                }
                 let slowest = self.opening().map(|opening| opening.slowest)?;
                 self.scenario = Some(Running {
                     beginning,
@@ -95,8 +101,8 @@ impl Assembly {
                     tally: Tally::new(slowest.min(1_000)),
                 });
             }
-            Entry::Stack(stack) => self.known.stacks.insert(stack.id, stack.frames),
-            Entry::File(file) => self.known.files.insert(file.dev, file.inode, file.path),
+            Entry::Stack(stack) => self.known.stacks.insert(stack.id, stack.frames)?,
+            Entry::File(file) => self.known.files.insert(file.dev, file.inode, file.path)?,
             Entry::Facts(facts) => self.facts(facts),
             Entry::Ending(ending) => {
                 let scenario = self.end(*ending)?;

@@ -12,6 +12,7 @@ mod harness;
 mod losses;
 mod outcomes;
 mod player;
+#[path = "../proof/mod.rs"]
 mod proof;
 mod rig;
 mod scenarios;

@@ -275,7 +275,7 @@ fn touches(script: &Script, path: &Path) -> Vec<Op> {
     (0..script.count).map(touch).collect()
 }
 
-fn tid() -> u32 {
+pub(crate) fn tid() -> u32 {
     rustix::thread::gettid().as_raw_nonzero().get() as u32
 }
 

@@ -16,9 +16,14 @@ use crate::memory;
 
 pub(crate) const OPENING: u8 = 1;
 pub(crate) const BEGINNING: u8 = 2;
+pub(crate) const STACK: u8 = 3;
+pub(crate) const FILE: u8 = 4;
 pub(crate) const FACTS: u8 = 5;
 pub(crate) const ENDING: u8 = 6;
 pub(crate) const CLOSING: u8 = 7;
+
+/// Where the first frame begins.
+pub(crate) const HEAD: usize = MAGIC.len();
 
 /// A tag and a payload.
 pub(crate) type Frame = (u8, Vec<u8>);

@@ -1,6 +1,6 @@
 //! Recordings of every scenario, made with the real program, replayed: to exactly the
 //! report that they gave, and damaged in every way, to an error or to a report that says
-//! so. Needs no rights.
+//! so. The reports that were stored of them too. Needs no rights.
 //!
 //! A new recording, in a folder whose name may be published:
 //! `profiler bench --scenario NAME --size 4M --reads 200 --dir . --record NAME.rec`
@@ -12,6 +12,12 @@
 
 mod damage;
 mod frames;
+mod fuzz;
 mod golden;
+mod invariants;
 mod malice;
 mod memory;
+mod program;
+#[path = "../proof/mod.rs"]
+mod proof;
+mod reports;

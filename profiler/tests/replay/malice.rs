@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::frames::{FACTS, as_json, bytes, frames, is_marked, recording, replayed, shown};
 
 /// Values that fit where a number was, or do not.
-fn absurd() -> Vec<Value> {
+pub(crate) fn absurd() -> Vec<Value> {
     vec![
         json!(0),
         json!(-1),
@@ -36,7 +36,7 @@ fn absurd() -> Vec<Value> {
 }
 
 /// Pointers to everything in a value.
-fn pointers(value: &Value, at: &str, found: &mut Vec<String>) {
+pub(crate) fn pointers(value: &Value, at: &str, found: &mut Vec<String>) {
     found.push(at.to_owned());
     match value {
         Value::Array(items) => {
@@ -159,7 +159,7 @@ fn request(random: &mut Rng) -> RequestFacts {
     }
 }
 
-fn fact(random: &mut Rng) -> Fact {
+pub(crate) fn fact(random: &mut Rng) -> Fact {
     match random.u8(..4) {
         0 => Fact::Wait(Wait {
             head: head::<Wait>(random, KIND_WAIT),

@@ -5,6 +5,12 @@ use std::{
     cell::Cell,
 };
 
+use profiler::{
+    correlate::{Correlator, MAX_FACTS_PER_CALL},
+    ring::Fact,
+};
+use profiler_common::fact::{Head, Wait};
+
 struct Counting;
 
 thread_local! {
@@ -59,4 +65,32 @@ pub(crate) fn peak<T>(what: impl FnOnce() -> T) -> (T, usize) {
 fn an_allocation_is_counted() {
     let (_, bytes) = peak(|| vec![0u8; 1 << 20]);
     assert!((1 << 20..2 << 20).contains(&bytes), "{bytes}");
+}
+
+/// Calls whose end was lost leave room for other threads' calls, not only in numbers.
+#[test]
+fn facts_of_lost_ends_give_their_memory_back() {
+    let wait = |tid: u32, call_ns: u64| {
+        let head = Head {
+            tid,
+            call_ns,
+            ..Head::default()
+        };
+        Fact::Wait(Wait {
+            head,
+            ..Wait::default()
+        })
+    };
+    let one = MAX_FACTS_PER_CALL * size_of::<Wait>();
+    let (_, most) = peak(|| {
+        let mut correlator = Correlator::default();
+        for tid in 0..20 {
+            for _ in 0..MAX_FACTS_PER_CALL {
+                correlator.fact(wait(tid, 1));
+            }
+            correlator.fact(wait(tid, 2));
+        }
+        assert_eq!(correlator.orphans(), 20);
+    });
+    assert!(most < 4 * one, "{} MiB for 20 threads", most >> 20);
 }

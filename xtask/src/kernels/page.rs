@@ -6,6 +6,7 @@ use super::{
     guest::{BENCH, CPUS, MEMORY, READS_A_SECOND},
     outcome::{Outcome, Report},
 };
+use crate::table::Table;
 
 /// The whole page.
 pub(super) fn text(outcomes: &[Outcome]) -> String {
@@ -168,59 +169,11 @@ fn percent(share: Option<f64>, digits: usize) -> String {
     })
 }
 
-/// A table in Markdown, whose columns line up in plain text too.
-struct Table {
-    rows: Vec<Vec<String>>,
-}
-
-impl Table {
-    fn new(head: &[&str]) -> Self {
-        Self {
-            rows: vec![head.iter().map(|&name| name.to_owned()).collect()],
-        }
-    }
-
-    fn columns(&self) -> usize {
-        self.rows[0].len()
-    }
-
-    fn row(&mut self, row: Vec<String>) {
-        self.rows.push(row);
-    }
-
-    fn text(&self) -> String {
-        let width = |at: usize| self.rows.iter().map(|row| row[at].chars().count()).max();
-        let widths = (0..self.columns()).map(|at| width(at).unwrap_or(0));
-        let widths = widths.collect::<Vec<_>>();
-        let mut text = String::new();
-        for (number, row) in self.rows.iter().enumerate() {
-            for (cell, width) in row.iter().zip(&widths) {
-                let _ = write!(text, "| {cell:width$} ");
-            }
-            text += "|\n";
-            if number == 0 {
-                for width in &widths {
-                    let _ = write!(text, "|{}", "-".repeat(width + 2));
-                }
-                text += "|\n";
-            }
-        }
-        text
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use anyhow::anyhow;
 
     use super::{super::outcome::tests::outcome, *};
-
-    #[test]
-    fn a_table_lines_up() {
-        let mut table = Table::new(&["a", "b"]);
-        table.row(vec!["long".into(), "–".into()]);
-        assert_eq!(table.text(), "| a    | b |\n|------|---|\n| long | – |\n");
-    }
 
     #[test]
     fn the_page_says_what_is_lost() {

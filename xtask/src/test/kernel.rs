@@ -27,13 +27,24 @@ const NEEDED: [Program; 3] = [
 ];
 
 #[derive(Debug)]
-pub(super) struct Kernel {
-    pub(super) tally: Tally,
+pub(crate) struct Kernel {
+    pub(crate) tally: Tally,
     /// Why they were not run, if they weren't.
-    pub(super) not_run: Option<String>,
+    pub(crate) not_run: Option<String>,
 }
 
 pub(super) fn run(metadata: &Metadata, words: &[String], install: args::Install) -> Result<Kernel> {
+    run_with(metadata, words, install, &[], &mut |_| {})
+}
+
+/// With more in its environment (`NAME=value`), and every line that it prints heard.
+pub(crate) fn run_with(
+    metadata: &Metadata,
+    words: &[String],
+    install: args::Install,
+    environment: &[String],
+    hear: &mut dyn FnMut(&str),
+) -> Result<Kernel> {
     if !metadata
         .targets("profiler", "test")
         .iter()
@@ -54,8 +65,11 @@ pub(super) fn run(metadata: &Metadata, words: &[String], install: args::Install)
     args.extend(words.iter().cloned());
     let command = match privilege::kernel_refuses() {
         Some(why) => Err(why),
-        None => privilege::as_root(Path::new("/usr/bin/env"), &with_gate(&suite, &args))
-            .map_err(|error| format!("{error:#}")),
+        None => {
+            let words = with_gate(environment, &suite, &args);
+            privilege::as_root(Path::new("/usr/bin/env"), &words)
+                .map_err(|error| format!("{error:#}"))
+        }
     };
     match command {
         Ok(mut command) => {
@@ -64,7 +78,7 @@ pub(super) fn run(metadata: &Metadata, words: &[String], install: args::Install)
                 eprintln!("test: {why:#}");
             }
             eprintln!("test: {}", process::shown(&command));
-            let tally = tally::counted(in_package(&mut command))?;
+            let tally = tally::overheard(in_package(&mut command), hear)?;
             Ok(Kernel {
                 tally,
                 not_run: None,
@@ -98,12 +112,12 @@ fn failed() -> Kernel {
 }
 
 /// Arguments for `env`, which sets what sudo would not let through.
-fn with_gate(suite: &Path, args: &[String]) -> Vec<String> {
-    let suite = suite.display().to_string();
-    [format!("{GATE}=1"), suite]
-        .into_iter()
-        .chain(args.iter().cloned())
-        .collect()
+fn with_gate(environment: &[String], suite: &Path, args: &[String]) -> Vec<String> {
+    let mut words = vec![format!("{GATE}=1")];
+    words.extend_from_slice(environment);
+    words.push(suite.display().to_string());
+    words.extend_from_slice(args);
+    words
 }
 
 /// As cargo would run it.
@@ -143,10 +157,16 @@ mod tests {
 
     #[test]
     fn the_gate_is_opened_past_sudo() {
-        let words = with_gate(Path::new("/t/kernel"), &["--test-threads=1".into()]);
+        let more = ["A=b c".to_owned()];
+        let words = with_gate(&more, Path::new("/t/kernel"), &["--test-threads=1".into()]);
         assert_eq!(
             words,
-            ["PROFILER_KERNEL_TESTS=1", "/t/kernel", "--test-threads=1"]
+            [
+                "PROFILER_KERNEL_TESTS=1",
+                "A=b c",
+                "/t/kernel",
+                "--test-threads=1"
+            ]
         );
     }
 }

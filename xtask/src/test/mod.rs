@@ -3,8 +3,8 @@
 //! kernel. Ends with one line that sums up all of them.
 
 mod host;
-mod kernel;
-mod tally;
+pub(crate) mod kernel;
+pub(crate) mod tally;
 
 use std::{env, process::ExitCode};
 

@@ -11,17 +11,17 @@ use anyhow::{Context as _, Result};
 use crate::process;
 
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(super) struct Tally {
-    pub(super) passed: u64,
-    pub(super) failed: u64,
+pub(crate) struct Tally {
+    pub(crate) passed: u64,
+    pub(crate) failed: u64,
     /// Those that were left for another time, and [`Tally::refused`].
-    pub(super) skipped: u64,
+    pub(crate) skipped: u64,
     /// Tests that ran and found that this machine can't do what they test.
-    pub(super) refused: u64,
+    pub(crate) refused: u64,
 }
 
 impl Tally {
-    pub(super) fn add(&mut self, other: Self) {
+    pub(crate) fn add(&mut self, other: Self) {
         self.passed += other.passed;
         self.failed += other.failed;
         self.skipped += other.skipped;
@@ -92,7 +92,12 @@ impl fmt::Display for Tally {
 
 /// Runs tests and sums their results. A program that fails without naming a
 /// failed test (it didn't compile, it crashed) is one failure.
-pub(super) fn counted(command: &mut Command) -> Result<Tally> {
+pub(crate) fn counted(command: &mut Command) -> Result<Tally> {
+    overheard(command, &mut |_| {})
+}
+
+/// The same, for one who wants to hear each line too.
+pub(crate) fn overheard(command: &mut Command, hear: &mut dyn FnMut(&str)) -> Result<Tally> {
     let mut child = command
         .stdout(Stdio::piped())
         .spawn()
@@ -108,6 +113,7 @@ pub(super) fn counted(command: &mut Command) -> Result<Tally> {
         let line = String::from_utf8_lossy(&line);
         println!("{line}");
         total.line(&line);
+        hear(&line);
     }
     let mut total = total.settled();
     let status = child.wait()?;

@@ -1,5 +1,7 @@
 //! The slowest calls, with their timelines in words.
 
+use std::collections::HashSet;
+
 use super::page::{Page, Piece, dim, plain, tail};
 use super::palette::mark;
 use super::scenarios::name;
@@ -83,7 +85,7 @@ fn what(call: &SlowCall, scenario: &Scenario) -> String {
 fn where_it_went(call: &SlowCall) -> Vec<Piece> {
     let numbers = parts(call.latency_ns, call.parts.iter().map(|part| part.ns));
     let mut pieces = Vec::new();
-    let mut told: Vec<&str> = Vec::new();
+    let mut told = HashSet::new();
     for (number, part) in numbers.into_iter().zip(&call.parts) {
         let Some(number) = number else { continue };
         if !pieces.is_empty() {
@@ -92,9 +94,8 @@ fn where_it_went(call: &SlowCall) -> Vec<Piece> {
         pieces.push(plain(format!("{number} ")));
         pieces.push(Piece::new(&part.cause, mark(&part.cause).1));
         // What was said of a request once holds for its other stretches.
-        if !part.detail.is_empty() && !told.contains(&part.detail.as_str()) {
+        if !part.detail.is_empty() && told.insert(&part.detail) {
             pieces.push(plain(format!(" {}", part.detail)));
-            told.push(&part.detail);
         }
     }
     pieces

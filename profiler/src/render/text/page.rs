@@ -205,14 +205,26 @@ fn width_of(pieces: &[Piece]) -> usize {
 
 /// The first part of a text that is at most `width` columns wide.
 fn head(text: &str, width: usize) -> &str {
+    // Makes an emoji of the character before it, which is then wider than alone.
+    const EMOJI: char = '\u{fe0f}';
     let mut used = 0;
+    let mut fits = text;
     for (at, character) in text.char_indices() {
-        used += character.width().unwrap_or(0);
+        used += match character {
+            EMOJI => 1,
+            _ => character.width().unwrap_or(1),
+        };
         if used > width {
-            return &text[..at];
+            fits = &text[..at];
+            break;
         }
     }
-    text
+    // Should there be others that are wider together.
+    while fits.width() > width {
+        let last = fits.char_indices().next_back();
+        fits = last.map_or("", |(at, _)| &fits[..at]);
+    }
+    fits
 }
 
 /// The end of a text, at most `width` columns wide, with `…` where it was cut. The
@@ -317,6 +329,17 @@ mod tests {
         });
         assert!(text.lines().all(|line| line.width() <= 10), "{text}");
         assert!(text.contains("012345\n    6789ab\n"), "{text}");
+    }
+
+    #[test]
+    fn characters_that_are_wider_together_fit_too() {
+        let text = page(10, |page| {
+            page.line(&[plain("0123456789"), plain("\u{2764}\u{fe0f}")]);
+            page.line(&[plain("012345678\u{2764}\u{fe0f}x")]);
+            page.paragraph(&[], 8, &[plain("\u{2764}\u{fe0f}".repeat(5))]);
+            page.paragraph(&[], 9, &[plain("\u{2764}\u{fe0f}".repeat(5))]);
+        });
+        assert!(text.lines().all(|line| line.width() <= 10), "{text}");
     }
 
     #[test]

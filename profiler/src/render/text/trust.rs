@@ -1,5 +1,7 @@
 //! How far to trust it: witnesses, and the quality block in one line.
 
+use std::collections::HashSet;
+
 use anstyle::{AnsiColor, Style};
 
 use super::page::{Page, Piece, dim, plain};
@@ -35,12 +37,10 @@ fn witnesses(page: &mut Page, report: &Report) {
             .collect::<Vec<_>>()
             .join("; ")
     } else {
-        let mut names: Vec<&str> = Vec::new();
-        for witness in all().filter(|witness| witness.agrees) {
-            if !names.contains(&witness.name.as_str()) {
-                names.push(&witness.name);
-            }
-        }
+        let mut told = HashSet::new();
+        let names = all().filter(|witness| witness.agrees);
+        let names = names.map(|witness| witness.name.as_str());
+        let names: Vec<&str> = names.filter(|name| told.insert(*name)).collect();
         names.join(", ")
     };
     let agree = if all().all(|witness| witness.agrees) {

@@ -271,6 +271,7 @@ fn flood(path: &Path, slow: &Path, reads: u64, block: usize) -> Vec<Op> {
         let start_ns = now();
         let bytes = slow.read_at(&mut buffer, offset).expect("a block");
         Op {
+            tid: crate::player::tid(),
             offset,
             returned: bytes as i64,
             start_ns,
