@@ -220,7 +220,7 @@ fn threads_that_never_end_are_bounded() {
         assert!(correlator.threads() <= MAX_THREADS && correlator.kept() <= MAX_THREADS);
     }
     // Those heard of last are the ones that are kept, and no one goes uncounted.
-    let call = correlator.fact(ended(threads - 1, 10, u64::from(threads), 1));
+    let call = correlator.fact(ended(threads - 1, 10, 10 + u64::from(threads), 1));
     assert!(call.unwrap().is_complete());
     let orphans = correlator.orphans();
     let left = correlator.finish().len() as u64;
