@@ -19,7 +19,7 @@ use rustix::fs::{Advice, fadvise};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::ids;
-use crate::player::{Op, now};
+use crate::player::{Op, now, tid};
 
 const WORD: &str = "profiler-test-actor";
 
@@ -271,7 +271,7 @@ fn flood(path: &Path, slow: &Path, reads: u64, block: usize) -> Vec<Op> {
         let start_ns = now();
         let bytes = slow.read_at(&mut buffer, offset).expect("a block");
         Op {
-            tid: crate::player::tid(),
+            tid: tid(),
             offset,
             returned: bytes as i64,
             start_ns,

@@ -7,12 +7,13 @@ use rustix::fs::{Advice, fadvise};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    absent,
     actor::{Act, Actor, Page, open},
     kept,
 };
 use crate::{
     harness::{Running, calls_on, file, folder, needs_kernel, only, skip, sound},
-    player::now,
+    player::{now, tid},
 };
 
 /// The id that was given out last. Whoever may write it chooses the next one.
@@ -57,8 +58,7 @@ pub(super) fn threads(one: &Path, other: &Path, count: u64) -> Vec<Borne> {
                 let read = std::os::unix::fs::FileExt::read_at(file, &mut page.0, offset);
                 assert_eq!(read.expect("a page"), 4096);
                 Borne {
-                    // SAFETY: has no preconditions.
-                    tid: unsafe { libc::gettid() } as u32,
+                    tid: tid(),
                     other: n % 2 != 0,
                     offset,
                     born_ns,
@@ -134,7 +134,9 @@ fn reap(pid: u32) {
 fn an_id_that_is_used_again_mixes_no_calls() {
     needs_kernel!();
     if let Err(error) = fs::OpenOptions::new().write(true).open(LAST) {
-        skip!("this kernel lets nobody choose an id ({LAST}: {error})");
+        let why = format!("this kernel lets nobody choose an id ({LAST}: {error})");
+        absent("ids that are used again", &why);
+        skip!("{why}");
     }
     let folder = folder();
     let one = file(&folder, "one", 4 << 20);

@@ -46,6 +46,11 @@ fn kept(what: &str, provoked: &str, expected: &str, found: &str) {
     });
 }
 
+/// What this machine cannot bring about.
+fn absent(what: &str, why: &str) {
+    proof::line(&Line::Absent { what, why });
+}
+
 /// What holds whatever was lost: each fact that was made arrived or is counted as lost,
 /// by kind, and the shares of the calls that are complete add up.
 fn accounted(report: &Report) {
