@@ -27,7 +27,10 @@ use std::{
 
 use fastrand::Rng;
 
-use crate::proof::{self, Line, Part};
+use crate::{
+    proof::{self, Line, Part},
+    reports::own_time,
+};
 
 const SECONDS: &str = "PROFILER_FUZZ_SECONDS";
 const SEED: &str = "PROFILER_FUZZ_SEED";
@@ -103,7 +106,7 @@ fn campaign<T: Target>(target: &T, time: Duration, seed: u64) {
     let mut inputs = target.seeds();
     let mut kinds = HashSet::new();
     let (mut tried, mut accepted) = (0u64, 0u64);
-    let mut longest = Duration::ZERO;
+    let mut longest = (Duration::ZERO, 0);
     let started = Instant::now();
     while started.elapsed() < time {
         let parent = inputs[random.usize(..inputs.len())].clone();
@@ -125,7 +128,7 @@ fn campaign<T: Target>(target: &T, time: Duration, seed: u64) {
         }
         tried += 1;
         watch.trying(tried, &bytes);
-        let began = Instant::now();
+        let began = own_time();
         let Some(ending) = checked(target, &bytes) else {
             let steps = fewest(steps, |some| {
                 checked(target, &target.bytes(&made(some))).is_none()
@@ -133,7 +136,7 @@ fn campaign<T: Target>(target: &T, time: Duration, seed: u64) {
             let bytes = target.bytes(&made(&steps));
             panic!("input {tried} fails, {}", kept(T::NAME, seed, &bytes));
         };
-        longest = longest.max(began.elapsed());
+        longest = longest.max((own_time() - began, tried));
         accepted += u64::from(ending.accepted);
         if kinds.insert(ending.kind()) && ending.accepted && inputs.len() < KEPT {
             inputs.push(input);
@@ -142,10 +145,12 @@ fn campaign<T: Target>(target: &T, time: Duration, seed: u64) {
     let seconds = started.elapsed().as_secs_f64();
     println!(
         "{}: {tried} inputs in {seconds:.1} s ({:.0}/s), {accepted} of them made a report; {} \
-         different endings; the slowest took {longest:?}",
+         different endings; the slowest, number {}, took {:?} of CPU",
         T::NAME,
         tried as f64 / seconds,
         kinds.len(),
+        longest.1,
+        longest.0,
     );
     assert!(
         tried < 100 || (accepted > 0 && kinds.len() > 5),
