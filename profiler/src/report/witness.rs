@@ -171,7 +171,7 @@ fn process(scenario: &Scenario, readings: &Readings, out: &mut Vec<Witness>) {
             // anew when it had to wait. The second run counts as major only if the first
             // said that it fetched (FAULT_FLAG_TRIED, set for VM_FAULT_MAJOR only, in the
             // architecture's handler; mm_account_fault in mm/memory.c).
-            agrees: (fetched..=fetched + joined).contains(&theirs),
+            agrees: (fetched..=fetched.saturating_add(joined)).contains(&theirs),
             ..equal("majflt", Unit::Count, fetched, theirs, note)
         });
     }
@@ -240,7 +240,7 @@ fn page_cache(scenario: &Scenario, readings: &Readings, out: &mut Vec<Witness>) 
         return;
     };
     // What was reclaimed in between had been brought all the same.
-    let grown = (residency.resident_after + residency.evicted.unwrap_or(0))
+    let grown = sum([residency.resident_after, residency.evicted.unwrap_or(0)])
         .saturating_sub(residency.resident_before);
     // What was reclaimed and fetched again, we counted twice.
     let again = readings.grown(|counts| counts.refaults).unwrap_or(0);
@@ -257,7 +257,7 @@ fn page_cache(scenario: &Scenario, readings: &Readings, out: &mut Vec<Witness>) 
     };
     let filled = scenario.readahead.pages_filled;
     out.push(Witness {
-        agrees: (grown..=grown + again).contains(&filled),
+        agrees: (grown..=grown.saturating_add(again)).contains(&filled),
         ..equal("residency", Unit::Count, filled, grown, note)
     });
 }

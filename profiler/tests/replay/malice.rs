@@ -11,7 +11,9 @@ use profiler_common::fact::{
 };
 use serde_json::{Value, json};
 
-use crate::frames::{FACTS, as_json, bytes, frames, is_marked, recording, replayed, shown};
+use crate::frames::{
+    ENDING, FACTS, as_json, bytes, frames, is_marked, recording, replayed, shown, with_every_field,
+};
 
 /// Values that fit where a number was, or do not.
 pub(crate) fn absurd() -> Vec<Value> {
@@ -88,20 +90,44 @@ fn absurd_values_anywhere_are_survived() {
     }
 }
 
+/// Every number in a value becomes this one.
+fn replace(value: &mut Value, number: &Value) {
+    match value {
+        Value::Number(_) => *value = number.clone(),
+        Value::Array(items) => items.iter_mut().for_each(|item| replace(item, number)),
+        Value::Object(fields) => fields.values_mut().for_each(|field| replace(field, number)),
+        _ => {}
+    }
+}
+
+/// What others counted is absurd, all of it or one number: it is only held against ours.
+#[test]
+fn absurd_readings_are_survived() {
+    for name in ["run", "readahead", "cold-random", "mapped"] {
+        let whole = with_every_field(frames(&bytes(name)));
+        let at = whole.iter().position(|(tag, _)| *tag == ENDING).unwrap();
+        let value: Value = serde_json::from_slice(&whole[at].1).unwrap();
+        let mut found = Vec::new();
+        pointers(&value["readings"], "/readings", &mut found);
+        for number in [0, 1, 1 << 63, u64::MAX - 1, u64::MAX] {
+            for pointer in &found {
+                let mut value = value.clone();
+                replace(value.pointer_mut(pointer).unwrap(), &json!(number));
+                let mut frames = whole.clone();
+                frames[at].1 = serde_json::to_vec(&value).unwrap();
+                let report = replayed(&recording(&frames)).unwrap();
+                assert_eq!(report.quality.notes, [""; 0], "{name}: {pointer} {number}");
+            }
+        }
+    }
+}
+
 /// All numbers of a frame absurd at once: sums of them must not overflow either.
 #[test]
 fn absurd_values_everywhere_are_survived() {
-    fn replace(value: &mut Value, number: &Value) {
-        match value {
-            Value::Number(_) => *value = number.clone(),
-            Value::Array(items) => items.iter_mut().for_each(|item| replace(item, number)),
-            Value::Object(fields) => fields.values_mut().for_each(|field| replace(field, number)),
-            _ => {}
-        }
-    }
     let mut reports = 0;
     for name in ["run", "readahead", "cold-random", "mapped"] {
-        let whole = frames(&bytes(name));
+        let whole = with_every_field(frames(&bytes(name)));
         for number in [0, 1, 1 << 31, 1 << 60, u64::MAX / 2, u64::MAX] {
             for only in 0..whole.len() {
                 let mut frames = whole.clone();

@@ -74,10 +74,12 @@ fn facts_of_lost_ends_give_their_memory_back() {
         let head = Head {
             tid,
             call_ns,
+            at_ns: 9,
             ..Head::default()
         };
         Fact::Wait(Wait {
             head,
+            out_ns: 9,
             ..Wait::default()
         })
     };

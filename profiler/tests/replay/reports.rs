@@ -281,7 +281,7 @@ fn long_lists_are_shown_in_time() {
 }
 
 /// Time that this thread has had a CPU.
-fn own_time() -> Duration {
+pub(crate) fn own_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
