@@ -34,16 +34,16 @@ pub(super) fn handed_to_a_worker(sleep: &Sleep<'_>) -> Option<Vec<Piece>> {
     sleep.whole(Cause::Completion, request::detail(sleep.call, last))
 }
 
-/// The sleep was for bytes that another call, or another process, had asked for. Of its
-/// request nothing is known but that it was read, so all is the device's.
-pub(super) fn of_another_read(sleep: &Sleep<'_>) -> Option<Vec<Piece>> {
+/// The sleep was for bytes of which no request was seen: mostly another call, or another
+/// process, had asked for them. It was a read, so all is the device's.
+pub(super) fn of_an_unseen_request(sleep: &Sleep<'_>) -> Option<Vec<Piece>> {
     if sleep.wait.flags & WAIT_IOWAIT == 0 || !a_worker_ended_a_read(sleep) {
         return None;
     }
     let waker = Detail::Waker {
         tid: sleep.wait.waker_tid,
         comm: sleep.wait.waker_comm,
-        through: "another call's read",
+        through: "a read, ended",
     };
     sleep.whole(Cause::Device, waker)
 }

@@ -17,7 +17,7 @@ const RULES: [Rule; 8] = [
     peer::of_a_descriptor,
     stall::before_the_device,
     completion::handed_to_a_worker,
-    completion::of_another_read,
+    completion::of_an_unseen_request,
     lock::of_a_folio,
 ];
 

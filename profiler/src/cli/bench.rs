@@ -193,8 +193,10 @@ async fn run(
         &workload,
         watch::control(&args.watch, pid, 0),
     )?;
-    let counted = readings::counts(pid, disk.as_deref());
+    // Before the first of the readings, and read after the last: nothing that they count
+    // lies outside.
     let since = std::time::Instant::now();
+    let counted = readings::counts(pid, disk.as_deref());
     let refaults = machine::refaults();
     line.set_message(format!("{}: {}", scenario.name, scenario.summary));
     let stopper = reader.stopper();
@@ -223,6 +225,8 @@ async fn run(
     let requests = live.counted_since_begin()?.requests;
     after.requests = Some(requests.iter().sum());
     after.refaults = machine::refaults();
+    after.nvcsw = Some(done.voluntary_switches);
+    after.nivcsw = Some(done.involuntary_switches);
     let now = residency(subject.file())?;
     let (ops, pages_used) = readings::ops(&reader.ops(), subject.size());
     let residency = Residency {
@@ -238,6 +242,8 @@ async fn run(
     let readings = Readings {
         before: Counts {
             requests: Some(0),
+            nvcsw: Some(0),
+            nivcsw: Some(0),
             refaults,
             ..counted
         },

@@ -148,7 +148,7 @@ fn a_worker_may_have_it_before_the_sleep_begins() {
              | 95 back | 100 end"
         ),
         "cpu 20
-         device 72 another call's read by kworker
+         device 72 a read, ended by kworker
          runqueue 3
          cpu 5",
     );

@@ -81,10 +81,10 @@ fn a_gate_before_a_worker() {
 }
 
 #[test]
-fn another_read_before_a_folio_lock() {
+fn a_read_of_whomever_before_a_folio_lock() {
     wins(
         &format!("20 out iowait {FOLIO} | 92 woken {WORKER}"),
-        "device 72 another call's read by kworker",
+        "device 72 a read, ended by kworker",
     );
     // Not without the worker: then it is a task that had the folio.
     wins(

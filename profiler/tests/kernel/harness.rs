@@ -235,7 +235,10 @@ pub(crate) fn explained(scenario: &Scenario) {
 /// milliseconds (perf misses the same wake-ups). In a long session that is next to
 /// nothing; in one of these short ones it may be more, and the session is to be repeated.
 pub(crate) fn kernel_was_silent(scenario: &Scenario) -> bool {
+    let asleep = witness(scenario, "nvcsw");
     scenario.blame_ns.unexplained * 100 > scenario.blocked_ns
+        // In such times switches may be kept from the probes, too.
+        || asleep.is_some_and(|asleep| !asleep.agrees && asleep.theirs > asleep.ours)
 }
 
 pub(crate) fn witness<'a>(scenario: &'a Scenario, name: &str) -> Option<&'a Witness> {

@@ -8,6 +8,7 @@
 mod attach;
 mod causes;
 mod command;
+mod counts;
 mod harness;
 mod losses;
 mod outcomes;

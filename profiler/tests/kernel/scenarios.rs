@@ -1,6 +1,6 @@
 //! Every scenario of `bench`, on the file system that the sources lie on.
 
-use std::process::Command;
+use std::{path::Path, process::Command};
 
 use profiler::report::v1::{Report, Scenario, Witness};
 
@@ -18,8 +18,12 @@ fn kernel_is_at_least(major: u32, minor: u32) -> bool {
 }
 
 fn bench(threads: &str, scenarios: &str, more: &[&str]) -> Report {
-    let folder = folder();
-    let dir = folder.path().to_str().expect("UTF-8");
+    bench_in(folder().path(), threads, scenarios, more)
+}
+
+/// Runs scenarios on a file in that folder, and checks what holds for each.
+pub(crate) fn bench_in(dir: &Path, threads: &str, scenarios: &str, more: &[&str]) -> Report {
+    let dir = dir.to_str().expect("UTF-8");
     let mut words = vec!["bench", "--size", "64M", "--dir", dir, "--threads", threads];
     words.extend(["--scenario", scenarios]);
     words.extend(more);
@@ -56,7 +60,11 @@ fn common(scenario: &Scenario) {
         scenario.blame_ns
     );
     let dissent: Vec<&Witness> = scenario.witness.iter().filter(|w| !w.agrees).collect();
-    assert!(dissent.is_empty(), "{name}: {dissent:#?}");
+    assert!(
+        dissent.is_empty(),
+        "{name}: {dissent:#?} {:?}",
+        scenario.blame_ns
+    );
     for needed in [
         "syscr",
         "rchar",
@@ -64,6 +72,9 @@ fn common(scenario: &Scenario) {
         "residency",
         "requests",
         "latency",
+        "run_delay",
+        "nvcsw",
+        "nivcsw",
     ] {
         assert!(
             witness(scenario, needed).is_some(),
@@ -80,7 +91,7 @@ fn common(scenario: &Scenario) {
     }
 }
 
-fn warm(scenario: &Scenario) {
+pub(crate) fn warm(scenario: &Scenario) {
     assert_eq!(scenario.outcomes.hit.calls, scenario.calls);
     // Not 0: another program may want the CPU.
     assert!(
@@ -90,7 +101,7 @@ fn warm(scenario: &Scenario) {
     );
 }
 
-fn cold_random(scenario: &Scenario) {
+pub(crate) fn cold_random(scenario: &Scenario) {
     let calls = scenario.calls;
     assert!(
         scenario.outcomes.miss.calls * 100 >= calls * 99,
@@ -106,7 +117,7 @@ fn cold_random(scenario: &Scenario) {
     assert!(device * 10 >= asleep * 9, "{blame:?}");
 }
 
-fn readahead(scenario: &Scenario) {
+pub(crate) fn readahead(scenario: &Scenario) {
     let outcomes = &scenario.outcomes;
     assert!(outcomes.hit.calls > 0, "{outcomes:?}");
     assert!(
@@ -117,7 +128,7 @@ fn readahead(scenario: &Scenario) {
     assert_eq!(sum, scenario.calls, "{outcomes:?}");
 }
 
-fn direct(scenario: &Scenario) {
+pub(crate) fn direct(scenario: &Scenario) {
     assert_eq!(
         scenario.outcomes.direct.calls, scenario.calls,
         "{:?}",
@@ -130,7 +141,7 @@ fn direct(scenario: &Scenario) {
     );
 }
 
-fn mapped(scenario: &Scenario) {
+pub(crate) fn mapped(scenario: &Scenario) {
     let majflt = witness(scenario, "majflt").expect("getrusage was asked");
     let faults = scenario.faults;
     assert_eq!(scenario.outcomes.fault.calls, scenario.calls);

@@ -42,7 +42,8 @@ contract! {
         duration_ns: u64, blocked_ns: u64, blocked_share: f64, incomplete_calls: u64,
         incomplete_ns: u64, wall_ns: OrNull<u64>, throughput_bytes_per_s: OrNull<u64>,
         latency_ns: OrNull<LatencyR>, blame_ns: BlameR<u64>, blame_share: BlameR<f64>,
-        outcomes: OutcomesR, io: OrNull<IoR>, readahead: ReadaheadR, faults: FaultsR, waits: Vec<WaitR>,
+        outcomes: OutcomesR, io: OrNull<IoR>, readahead: ReadaheadR, faults: FaultsR,
+        switches: SwitchesR, waits: Vec<WaitR>,
         slowest: Vec<SlowR>, ops: OrNull<OpsR>, witness: Vec<WitnessR> }
     WorkloadR { style: String, pattern: OrNull<String>, block_size: OrNull<u64>,
         threads: OrNull<u32>, path: OrNull<String>, file_size: OrNull<u64>,
@@ -51,6 +52,7 @@ contract! {
         witnessed: OrNull<ResidencyR>, iostats: OrNull<bool>, scheduler: OrNull<String> }
     ResidencyR { resident_before: u64, resident_after: u64, pages: u64, evicted: OrNull<u64> }
     FaultsR { fetched: u64, joined: u64 }
+    SwitchesR { asleep: u64, preempted: u64 }
     LatencyR { min: u64, p50: u64, p90: u64, p99: u64, p999: u64, max: u64, mean: u64,
         histogram: Vec<BucketR> }
     BucketR { le: u64, count: u64 }

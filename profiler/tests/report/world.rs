@@ -89,6 +89,8 @@ pub(crate) fn honest(scenario: &Scenario, before: u64) -> Readings {
         majflt: Some(2 + add * faults),
         disk_sectors: Some(77 + add * (io.bytes / 512 + 16)),
         run_delay_ns: Some(add * (delay - delay / 9)),
+        nvcsw: Some(40 + add * (scenario.switches.asleep + 3)),
+        nivcsw: Some(5 + add * scenario.switches.preempted),
         ..Counts::default()
     };
     Readings {

@@ -13,7 +13,7 @@ mod slowest;
 mod tests;
 mod waits;
 
-use profiler_common::fact::{Ended, RequestFacts};
+use profiler_common::fact::{Ended, RequestFacts, WAIT_PREEMPTED};
 use profiler_common::histogram::{
     CLASS_BUFFERED, CLASS_DIRECT, CLASS_END, CLASS_ERROR, CLASSES, Settled,
 };
@@ -41,6 +41,7 @@ pub struct Tally {
     outcomes: [v1::OutcomeSum; Outcome::ALL.len()],
     readahead: Filled,
     faults: v1::Faults,
+    switches: v1::Switches,
     requests: Requests,
     waits: Waits,
     slowest: Slowest,
@@ -78,6 +79,7 @@ impl Tally {
             outcomes: [v1::OutcomeSum::default(); Outcome::ALL.len()],
             readahead: Filled::default(),
             faults: v1::Faults::default(),
+            switches: v1::Switches::default(),
             requests: Requests::new(),
             waits: Waits::default(),
             slowest: Slowest::new(slowest),
@@ -90,6 +92,16 @@ impl Tally {
         self.filled(&call.ended);
         for request in &call.requests {
             self.requests.add(&request.request);
+        }
+        for wait in &call.waits {
+            let preempted = wait.flags & WAIT_PREEMPTED != 0;
+            let switches = &mut self.switches;
+            let slot = if preempted {
+                &mut switches.preempted
+            } else {
+                &mut switches.asleep
+            };
+            grow(slot, 1);
         }
         if verdict.outcome == Outcome::Fault && !self.fault(call, verdict) {
             return;
@@ -184,6 +196,7 @@ impl Tally {
             io: (!context.hides("io")).then(|| self.requests.finish()),
             readahead: self.readahead(context),
             faults: self.faults,
+            switches: self.switches,
             waits: self.waits.finish(context),
             slowest: self.slowest.finish(context),
             ops: readings.ops,

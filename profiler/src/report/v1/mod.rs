@@ -22,7 +22,7 @@ pub use call::{FileId, Part, RequestWords, SlowCall, Span, Wait};
 pub use environment::{Hook, Host, Session, Tool};
 pub use scenario::{
     Bucket, ByKind, Faults, Io, Latency, OpRecord, OutcomeSum, Outcomes, Quantiles, Readahead,
-    Residency, Scenario, Workload,
+    Residency, Scenario, Switches, Workload,
 };
 pub use trust::{Finding, KindCounts, OwnCost, Quality, Relation, Severity, Unit, Witness};
 

@@ -56,6 +56,9 @@ pub struct Scenario {
     /// Faults on file mappings, by how they came to their page.
     #[serde(default)]
     pub faults: Faults,
+    /// Times that the calls left the CPU.
+    #[serde(default)]
+    pub switches: Switches,
     /// What complete calls waited for, longest sum first; one entry for each cause,
     /// detail and stack. A cause's entries add up to its `blame_ns`.
     pub waits: Vec<Wait>,
@@ -285,6 +288,15 @@ pub struct Faults {
     pub fetched: u64,
     /// Those that waited and had not fetched it: it was on its way already.
     pub joined: u64,
+}
+
+/// Times that told calls were switched out, waiting faults among them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Switches {
+    /// Because they had to wait for something.
+    pub asleep: u64,
+    /// Though they could have gone on.
+    pub preempted: u64,
 }
 
 /// The workload's own record of its ops, taken without the profiler's help.
