@@ -46,6 +46,9 @@ pub struct Offsets {
     /// `thread_info.status` (x86: says that the call is a 32-bit one).
     pub task_status: u32,
     pub files_fdt: u32,
+    /// The table that a `files_struct` brings along, and its descriptors.
+    pub files_fdtab: u32,
+    pub files_fd_array: u32,
     pub fdt_max_fds: u32,
     pub fdt_fd: u32,
     /// Fields of `struct file` lie in its first [`SPAN`] bytes, but for the mapping.
@@ -95,10 +98,12 @@ pub struct Offsets {
     pub regs_arg1: u32,
     pub regs_arg2: u32,
     pub regs_arg3: u32,
+    /// The system call's number, as it still stands when the call returns.
+    pub regs_number: u32,
 }
 
-/// The probes copy this many bytes of a `struct file` and of a `struct inode` at
-/// once: one helper call instead of one a field.
+/// Where the probes cannot read in place, they copy this many bytes of a `struct file`
+/// and of a `struct inode` at once: one helper call instead of one a field.
 pub const SPAN: usize = 128;
 
 /// A field that the running kernel does not have.
@@ -110,21 +115,25 @@ pub const ABSENT: u32 = u32::MAX;
 pub struct Fixed {
     /// The collector, which is never watched.
     pub self_pid: u32,
-    /// System call numbers, by `CALL_*` constant less one.
-    pub syscalls: [u32; 5],
+    /// Which of the read family a system call is: its `CALL_*` constant, by number; 0:
+    /// none of it. A table, so that all others are told apart by one load.
+    pub calls: [u8; CALLS],
     /// `FIXED_*` bits: what could be attached.
     pub hooks: u32,
     /// `O_DIRECT`, which differs between architectures.
     pub o_direct: u32,
 }
 
+/// Numbers of system calls are below this.
+pub const CALLS: usize = 512;
+
 /// `block_io_start` and `block_io_done` are attached.
 pub const FIXED_BLOCK_IO: u32 = 1 << 0;
 
 const _: () = {
     assert!(size_of::<Control>() == 16);
-    assert!(size_of::<Offsets>() == 4 * 57);
-    assert!(size_of::<Fixed>() == 32);
+    assert!(size_of::<Offsets>() == 4 * 60);
+    assert!(size_of::<Fixed>() == 12 + CALLS);
 };
 
 pod!(Control, Offsets, Fixed);

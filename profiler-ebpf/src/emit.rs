@@ -15,6 +15,7 @@ use crate::{
     kernel::{self, at},
     maps::{COUNTERS, RING},
     thread::Thread,
+    words,
 };
 
 /// `CLOCK_MONOTONIC`, in nanoseconds.
@@ -73,8 +74,8 @@ fn head<T>(kind: u32, thread: &Thread, at_ns: u64) -> Head {
 #[inline(always)]
 pub(crate) fn wait(thread: &mut Thread, now: u64, unseen: u32) {
     thread.open.loud = 1;
-    thread.open.facts += 1;
-    thread.open.waits += 1;
+    thread.open.sums.facts += 1;
+    thread.open.sums.waits += 1;
     let sleep = &thread.sleep;
     let preempted = sleep.flags & WAIT_PREEMPTED != 0;
     let woken = if preempted { 0 } else { sleep.woken_ns };
@@ -92,54 +93,40 @@ pub(crate) fn wait(thread: &mut Thread, now: u64, unseen: u32) {
     } else {
         woken
     };
+    let request = if woken != 0 && sleep.request.completed_ns != 0 {
+        Some(&sleep.request)
+    } else {
+        None
+    };
     let thread = &*thread;
     // SAFETY: the reserved record, valid for one `Wait`, all of which is written.
     send(KIND_WAIT, |to: *mut Wait| unsafe {
-        to.write(Wait {
-            head: head::<Wait>(KIND_WAIT, thread, now),
-            out_ns: sleep.out_ns,
-            woken_ns,
-            lock: sleep.lock,
-            lock_ns: sleep.lock_ns,
-            lock_flags: sleep.lock_flags,
-            state: sleep.state,
-            flags: sleep.flags | unseen,
-            stack: sleep.stack,
-            waker_stack: if woken == 0 { -1 } else { sleep.waker_stack },
-            waker_tid: if woken == 0 { 0 } else { sleep.waker_tid },
-            waker_pid: if woken == 0 { 0 } else { sleep.waker_pid },
-            unused: 0,
-            waker_comm: sleep.waker_comm,
-            request: if woken == 0 {
-                NO_REQUEST
-            } else {
-                sleep.request
-            },
-        });
+        (&raw mut (*to).head).write(head::<Wait>(KIND_WAIT, thread, now));
+        (*to).out_ns = sleep.out_ns;
+        (*to).woken_ns = woken_ns;
+        (*to).lock = sleep.lock;
+        (*to).lock_ns = sleep.lock_ns;
+        (*to).lock_flags = sleep.lock_flags;
+        (*to).state = sleep.state;
+        (*to).flags = sleep.flags | unseen;
+        (*to).stack = sleep.stack;
+        (*to).waker_stack = if woken == 0 { -1 } else { sleep.waker_stack };
+        (*to).waker_tid = if woken == 0 { 0 } else { sleep.waker_tid };
+        (*to).waker_pid = if woken == 0 { 0 } else { sleep.waker_pid };
+        (*to).unused = 0;
+        words::copy_comm(&sleep.waker_comm, &raw mut (*to).waker_comm);
+        match request {
+            Some(request) => words::copy(request, &raw mut (*to).request),
+            None => words::zero(&raw mut (*to).request),
+        }
     });
 }
-
-/// "No request was being completed."
-pub(crate) const NO_REQUEST: RequestFacts = RequestFacts {
-    submitted_ns: 0,
-    issued_ns: 0,
-    completed_ns: 0,
-    sector: 0,
-    owner_call_ns: 0,
-    bytes: 0,
-    dev: 0,
-    owner_tid: 0,
-    owner_pid: 0,
-    flags: 0,
-    unused: 0,
-    owner_comm: [0; 16],
-};
 
 /// Tells a stay in direct reclaim that is over.
 #[inline(always)]
 pub(crate) fn reclaim(thread: &mut Thread, now: u64, pages: u64) {
     thread.open.loud = 1;
-    thread.open.facts += 1;
+    thread.open.sums.facts += 1;
     let thread = &*thread;
     // SAFETY: the reserved record, valid for one `Reclaim`, all of which is written.
     send(KIND_RECLAIM, |to: *mut Reclaim| unsafe {
@@ -156,17 +143,15 @@ pub(crate) fn reclaim(thread: &mut Thread, now: u64, pages: u64) {
 pub(crate) fn request(facts: &RequestFacts) {
     // SAFETY: the reserved record, valid for one `Request`, all of which is written.
     send(KIND_REQUEST, |to: *mut Request| unsafe {
-        to.write(Request {
-            head: Head {
-                kind: KIND_REQUEST,
-                size: size_of::<Request>() as u32,
-                tid: facts.owner_tid,
-                pid: facts.owner_pid,
-                at_ns: facts.completed_ns,
-                call_ns: facts.owner_call_ns,
-            },
-            request: *facts,
+        (&raw mut (*to).head).write(Head {
+            kind: KIND_REQUEST,
+            size: size_of::<Request>() as u32,
+            tid: facts.owner_tid,
+            pid: facts.owner_pid,
+            at_ns: facts.completed_ns,
+            call_ns: facts.owner_call_ns,
         });
+        words::copy(facts, &raw mut (*to).request);
     });
 }
 
@@ -185,31 +170,23 @@ pub(crate) fn ended(task: *const u8, thread: &Thread, at_ns: u64, returned: i64,
     };
     // SAFETY: the reserved record, valid for one `Ended`, all of which is written.
     send(KIND_ENDED, |to: *mut Ended| unsafe {
-        to.write(Ended {
-            head: head::<Ended>(KIND_ENDED, thread, at_ns),
-            requested: open.requested,
-            returned,
-            offset: open.offset,
-            inode: open.inode,
-            file_size: open.file_size,
-            bio_bytes: open.bio_bytes,
-            bios: open.bios,
-            facts: open.facts,
-            filled: open.filled,
-            filled_asked: open.filled_asked,
-            filled_other: open.filled_other,
-            readahead_sync: open.readahead_sync,
-            readahead_async: open.readahead_async,
-            dev,
-            magic,
-            mode: open.mode.into(),
-            file_flags: open.file_flags,
-            fd: open.fd,
-            call: open.call,
-            flags,
-            comm: kernel::comm(task),
-            name: [0; 32],
-        });
+        (&raw mut (*to).head).write(head::<Ended>(KIND_ENDED, thread, at_ns));
+        (*to).requested = open.requested;
+        (*to).returned = returned;
+        (*to).offset = open.offset;
+        (*to).inode = open.inode;
+        (*to).file_size = open.file_size;
+        // Takes the room of `dev` along, which is written next.
+        words::copy(&open.sums, (&raw mut (*to).bio_bytes).cast());
+        (*to).dev = dev;
+        (*to).magic = magic;
+        (*to).mode = open.mode.into();
+        (*to).file_flags = open.file_flags;
+        (*to).fd = open.fd;
+        (*to).call = open.call;
+        (*to).flags = flags;
+        (*to).comm = kernel::comm(task);
+        words::zero((&raw mut (*to).name).cast::<[u64; 4]>());
         if name != 0 {
             kernel::copy_str(name, &mut (*to).name);
         }

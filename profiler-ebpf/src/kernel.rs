@@ -5,7 +5,7 @@
 //! running kernel's BTF. A field that this kernel lacks has the offset `ABSENT`; the
 //! branch that would read it is dead code to the verifier.
 
-use core::mem::MaybeUninit;
+use core::{arch::asm, mem::MaybeUninit};
 
 use aya_ebpf::helpers::{
     self, bpf_probe_read_kernel_str_bytes, bpf_probe_read_user,
@@ -21,7 +21,16 @@ pub(crate) fn field<T: Copy>(base: *const u8, offset: u32) -> T {
     unsafe { core::ptr::read_volatile(base.add(offset as usize).cast::<T>()) }
 }
 
-/// The same, where the kernel may lack the field.
+/// Ends a branch that reads in place what another branch reads from a copy. Else the
+/// compiler makes one load of the two, which the verifier does not allow: an instruction
+/// follows either a pointer with a type or one into a map.
+#[inline(always)]
+pub(crate) fn apart() {
+    // SAFETY: no instruction.
+    unsafe { asm!("", options(nostack)) }
+}
+
+/// Like [`field`], where the kernel may lack it.
 #[inline(always)]
 pub(crate) fn field_or<T: Copy>(base: *const u8, offset: u32, absent: T) -> T {
     if offset == ABSENT {
@@ -177,17 +186,66 @@ impl Span {
     }
 }
 
-/// Address of the open file behind a descriptor of the current task; 0 if none.
+/// The open file behind a descriptor of the current task.
+pub(crate) enum File {
+    /// A pointer that the verifier knows the type of; null if nothing is open.
+    InPlace(*const u8),
+    /// An address, to be copied from; 0 if nothing is open.
+    Address(u64),
+}
+
+/// Finds the file behind a descriptor. Most processes never had more than 64 open, and
+/// still have the table that their `files_struct` brought along: an array of pointers
+/// with a type. The table that follows it has none (`struct file **`).
+///
+/// Either way this is what the kernel does when it looks a descriptor up without a lock:
+/// another thread may close it meanwhile, but neither the table nor the file is freed
+/// while a program runs.
 #[inline(always)]
-pub(crate) fn file_of(task: *const u8, fd: u32) -> u64 {
+pub(crate) fn file_of(task: *const u8, fd: u32) -> File {
     let files: *const u8 = field(task, at!(task_files));
     let table: *const u8 = field(files, at!(files_fdt));
+    let brought_along = files.wrapping_add(at!(files_fdtab) as usize);
+    if table == brought_along && fd < 64 {
+        let slots = files.wrapping_add(at!(files_fd_array) as usize);
+        return File::InPlace(pointer_at(slots, fd));
+    }
     let max: u32 = field(table, at!(fdt_max_fds));
     if fd >= max {
-        return 0;
+        return File::Address(0);
     }
     let slots: u64 = field(table, at!(fdt_fd));
-    copy(slots + u64::from(fd) * 8).unwrap_or(0)
+    File::Address(copy(slots + u64::from(fd) * 8).unwrap_or(0))
+}
+
+/// The pointer at `slots[index]` of 64, for the verifier one with a type. It follows such
+/// an array only at offsets that it knows, so the offset is made of constant steps.
+#[inline(always)]
+fn pointer_at(slots: *const u8, index: u32) -> *const u8 {
+    let found: *const u8;
+    // SAFETY: reads one of the array's 64 pointers, as the verifier checks.
+    unsafe {
+        asm!(
+            "{at} += 504",
+            "if {index} & 1 goto +1",
+            "{at} += -8",
+            "if {index} & 2 goto +1",
+            "{at} += -16",
+            "if {index} & 4 goto +1",
+            "{at} += -32",
+            "if {index} & 8 goto +1",
+            "{at} += -64",
+            "if {index} & 16 goto +1",
+            "{at} += -128",
+            "if {index} & 32 goto +1",
+            "{at} += -256",
+            "{at} = *(u64 *)({at} + 0)",
+            at = inout(reg) slots => found,
+            index = in(reg) u64::from(index),
+            options(nostack, readonly),
+        );
+    }
+    found
 }
 
 /// The number of pages in a folio.

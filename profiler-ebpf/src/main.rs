@@ -8,6 +8,7 @@
 //! - [`thread`]: the state of a watched thread and of its open call.
 //! - [`emit`]: the one door to the ring, and the counters.
 //! - [`settle`]: how quiet calls end.
+//! - [`words`]: copying and zeroing, a word at a time.
 //! - [`probes`]: one file a family of hooks.
 #![no_std]
 #![no_main]
@@ -21,6 +22,7 @@ mod probes;
 mod settle;
 mod target;
 mod thread;
+mod words;
 
 // The helpers that walk kernel memory and stacks are for GPL-compatible programs.
 #[unsafe(link_section = "license")]

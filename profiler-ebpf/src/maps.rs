@@ -8,13 +8,13 @@ use aya_ebpf::{
     maps::{Array, PerCpuArray},
 };
 use profiler_common::{
-    control::{ABSENT, Control, Fixed, Offsets},
+    control::{ABSENT, CALLS, Control, Fixed, Offsets},
     counter::Counters,
     fact::RequestFacts,
     histogram::{BUCKETS, CLASSES, Settled},
 };
 
-use crate::thread::Thread;
+use crate::{kernel, thread::Thread};
 
 /// Field offsets of the running kernel; set and frozen by the loader.
 #[unsafe(no_mangle)]
@@ -27,7 +27,7 @@ pub(crate) static OFFSETS: Offsets = {
 #[unsafe(no_mangle)]
 pub(crate) static FIXED: Fixed = Fixed {
     self_pid: 0,
-    syscalls: [0; 5],
+    calls: [0; CALLS],
     hooks: 0,
     o_direct: 0,
 };
@@ -42,6 +42,17 @@ macro_rules! constant {
 }
 pub(crate) use constant;
 
+/// Which of the read family a system call is, by its number: a `CALL_*` constant, or 0.
+#[inline(always)]
+pub(crate) fn call(number: u64) -> u32 {
+    let calls = (&raw const FIXED.calls).cast::<u8>();
+    if number as usize >= CALLS {
+        return 0;
+    }
+    // SAFETY: within the table; volatile because the loader changes what the compiler sees.
+    unsafe { core::ptr::read_volatile(calls.add(number as usize)).into() }
+}
+
 /// Facts on their way to the collector. The size is set by the loader.
 #[btf_map]
 pub(crate) static RING: RingBuf<u8, { 16 << 20 }> = RingBuf::new();
@@ -50,6 +61,14 @@ pub(crate) static RING: RingBuf<u8, { 16 << 20 }> = RingBuf::new();
 /// thread id never meets an old state.
 #[btf_map]
 static THREADS: TaskStorage<Thread> = TaskStorage::new();
+
+/// One byte for each process id that ends in these bits: was a process of that id ever
+/// watched? A thread has no state unless the byte of its process is set, and reading it
+/// costs no helper call: so a probe leaves unwatched processes alone after three loads. A
+/// byte is never cleared; that an id comes back costs its new owner the look-up, no more.
+#[map]
+static EVER_WATCHED: Array<[u8; EVER_WATCHED_IDS]> = Array::with_max_entries(1, 0);
+const EVER_WATCHED_IDS: usize = 1 << 16;
 
 /// Requests between submission and the end of their accounting, by address. An
 /// address belongs to one tag of one queue, so there are at most as many live
@@ -181,11 +200,31 @@ pub(crate) fn current_task() -> *const u8 {
 /// State of a thread, if it is watched.
 #[inline(always)]
 pub(crate) fn thread(task: *const u8) -> Option<&'static mut Thread> {
+    if !ever_watched(kernel::pid(task)) {
+        return None;
+    }
     THREADS.get(task, 0)
 }
 
 /// State of a thread that is watched from now on.
 #[inline(always)]
 pub(crate) fn new_thread(task: *const u8) -> Option<&'static mut Thread> {
+    let byte = EVER_WATCHED.get_ptr_mut(0)?;
+    // SAFETY: within the array. Whoever else writes it writes the same.
+    unsafe { *byte.cast::<u8>().add(its_byte(kernel::pid(task))) = 1 };
     THREADS.get(task, BPF_LOCAL_STORAGE_GET_F_CREATE.into())
+}
+
+#[inline(always)]
+fn ever_watched(pid: u32) -> bool {
+    let Some(bytes) = EVER_WATCHED.get_ptr(0) else {
+        return false;
+    };
+    // SAFETY: within the array; volatile because other CPUs write it.
+    unsafe { core::ptr::read_volatile(bytes.cast::<u8>().add(its_byte(pid))) != 0 }
+}
+
+#[inline(always)]
+fn its_byte(pid: u32) -> usize {
+    pid as usize & (EVER_WATCHED_IDS - 1)
 }

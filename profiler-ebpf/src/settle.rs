@@ -5,28 +5,29 @@ use profiler_common::histogram::{
 };
 
 use crate::{
-    emit::add,
     kernel::{BLOCK_DEVICE, FORMAT, REGULAR, fixed},
     maps::{HISTOGRAM, SETTLED},
     thread::Open,
 };
 
-/// Settles a quiet call.
+/// Settles a quiet call. Only `sys_exit` does, and that is why the additions need not be
+/// atomic: the kernel lets a program of a tracepoint run once at a time on a CPU and skips
+/// (and counts) it otherwise (`__bpf_trace_run` since 6.1), and it does not move meanwhile.
 #[inline(always)]
 pub(crate) fn settle(open: &Open, returned: i64, ns: u64) {
     let class = class(open, returned);
     if let Some(sums) = SETTLED.get_ptr_mut(class) {
         // SAFETY: a live slot of this CPU.
         let sums = unsafe { &mut *sums };
-        add(&mut sums.calls, 1);
-        add(&mut sums.ns, ns);
+        sums.calls += 1;
+        sums.ns += ns;
         if returned > 0 {
-            add(&mut sums.bytes, returned as u64);
+            sums.bytes += returned as u64;
         }
     }
     if let Some(slot) = HISTOGRAM.get_ptr_mut(class * BUCKETS as u32 + bucket(ns)) {
         // SAFETY: a live slot of this CPU.
-        add(unsafe { &mut *slot }, 1);
+        unsafe { *slot += 1 };
     }
 }
 

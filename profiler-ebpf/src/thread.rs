@@ -1,8 +1,10 @@
 //! The state of a watched thread and of its open call.
 
-use profiler_common::fact::{CALL_FAULT, RequestFacts};
+use core::mem::offset_of;
 
-use crate::kernel::Span;
+use profiler_common::fact::{CALL_FAULT, Ended, RequestFacts};
+
+use crate::{kernel::Span, words};
 
 /// One watched thread. Zeroed when it is new.
 #[repr(C)]
@@ -50,7 +52,13 @@ pub(crate) struct Open {
     pub fd: i32,
     pub mode: u16,
     pub unused: [u16; 3],
-    /// Sums, see `profiler_common::fact::Ended`.
+    pub sums: Sums,
+}
+
+/// What is summed while a call is open; lies like the fields of [`Ended`] that tell it.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Sums {
     pub bio_bytes: [u64; 3],
     pub bios: [u32; 3],
     pub facts: u32,
@@ -62,6 +70,13 @@ pub(crate) struct Open {
     /// Switches that were told.
     pub waits: u32,
 }
+
+const _: () = {
+    assert!(offset_of!(Ended, bios) - offset_of!(Ended, bio_bytes) == offset_of!(Sums, bios));
+    assert!(offset_of!(Ended, facts) - offset_of!(Ended, bio_bytes) == offset_of!(Sums, facts));
+    assert!(offset_of!(Ended, filled) - offset_of!(Ended, bio_bytes) == offset_of!(Sums, filled));
+    assert!(offset_of!(Ended, dev) - offset_of!(Ended, bio_bytes) == offset_of!(Sums, waits));
+};
 
 /// A stay off the CPU that is not over, and its wake-up.
 ///
@@ -97,6 +112,21 @@ pub(crate) struct Lock {
     pub unused: u32,
 }
 
+impl Open {
+    /// The descriptor names no open file.
+    #[inline(always)]
+    pub(crate) fn no_file(&mut self) {
+        self.mapping = 0;
+        self.sb = 0;
+        self.dentry = 0;
+        self.inode = 0;
+        self.file_size = 0;
+        self.file_flags = 0;
+        self.mode = 0;
+        self.offset = -1;
+    }
+}
+
 impl Thread {
     /// Is a call open?
     #[inline(always)]
@@ -115,15 +145,8 @@ impl Thread {
         self.open.call_ns = 0;
         if self.open.loud != 0 {
             self.open.loud = 0;
-            self.open.bio_bytes = [0; 3];
-            self.open.bios = [0; 3];
-            self.open.facts = 0;
-            self.open.waits = 0;
-            self.open.filled = 0;
-            self.open.filled_asked = 0;
-            self.open.filled_other = 0;
-            self.open.readahead_sync = 0;
-            self.open.readahead_async = 0;
+            // SAFETY: the sums of this thread's state; zeroes are sums.
+            unsafe { words::zero(&raw mut self.open.sums) };
         }
         self.sleep.out_ns = 0;
         self.sleep.woken_ns = 0;

@@ -24,6 +24,7 @@ use crate::{
     maps::{COMPLETING, Completing, REQUESTS, Submission, current_task, thread},
     target,
     thread::Open,
+    words,
 };
 
 /// `REQ_*` of the kernel's `linux/blk_types.h`.
@@ -109,16 +110,16 @@ fn block_bio_queue(ctx: BtfTracePointContext) -> i32 {
     open.loud = 1;
     match kind(flags) {
         0 => {
-            open.bios[0] += 1;
-            open.bio_bytes[0] += u64::from(bytes);
+            open.sums.bios[0] += 1;
+            open.sums.bio_bytes[0] += u64::from(bytes);
         }
         1 => {
-            open.bios[1] += 1;
-            open.bio_bytes[1] += u64::from(bytes);
+            open.sums.bios[1] += 1;
+            open.sums.bio_bytes[1] += u64::from(bytes);
         }
         _ => {
-            open.bios[2] += 1;
-            open.bio_bytes[2] += u64::from(bytes);
+            open.sums.bios[2] += 1;
+            open.sums.bio_bytes[2] += u64::from(bytes);
         }
     }
     0
@@ -224,13 +225,12 @@ fn block_rq_complete(ctx: BtfTracePointContext) -> i32 {
     let bytes: u32 = ctx.arg(2);
     let part: *const u8 = field(rq, at!(request_part));
     let facts = &mut slot.facts;
-    *facts = RequestFacts {
-        completed_ns: emit::now(),
-        sector: field(rq, at!(request_sector)),
-        bytes,
-        dev: field(part, at!(bdev_dev)),
-        ..emit::NO_REQUEST
-    };
+    // SAFETY: a live slot; zeroes are `RequestFacts`.
+    unsafe { words::zero(&raw mut *facts) };
+    facts.completed_ns = emit::now();
+    facts.sector = field(rq, at!(request_sector));
+    facts.bytes = bytes;
+    facts.dev = field(part, at!(bdev_dev));
     if let Some(submission) = REQUESTS.get_ptr_mut(rq as u64) {
         // SAFETY: a live entry, left alone by its submitter since.
         let submission = unsafe { &*submission };
@@ -240,7 +240,8 @@ fn block_rq_complete(ctx: BtfTracePointContext) -> i32 {
         facts.owner_tid = submission.tid;
         facts.owner_pid = submission.pid;
         facts.flags = submission.flags;
-        facts.owner_comm = submission.comm;
+        // SAFETY: the slot's own field.
+        unsafe { words::copy_comm(&submission.comm, &raw mut facts.owner_comm) };
     }
     completing.depth = depth + 1;
     // Readahead can outlive the scenario that began it.

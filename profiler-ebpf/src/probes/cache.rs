@@ -24,10 +24,10 @@ fn mm_filemap_add_to_page_cache(ctx: BtfTracePointContext) -> i32 {
     let pages = kernel::folio_pages(folio);
     open.loud = 1;
     if mapping != open.mapping {
-        open.filled_other += pages as u32;
+        open.sums.filled_other += pages as u32;
         return 0;
     }
-    open.filled += pages as u32;
+    open.sums.filled += pages as u32;
     let first: u64 = kernel::field(folio, at!(folio_index));
     let last = first + pages - 1;
     let from = if first > open.first_page {
@@ -41,7 +41,7 @@ fn mm_filemap_add_to_page_cache(ctx: BtfTracePointContext) -> i32 {
         open.last_page
     };
     if from <= to {
-        open.filled_asked += (to - from + 1) as u32;
+        open.sums.filled_asked += (to - from + 1) as u32;
     }
     0
 }

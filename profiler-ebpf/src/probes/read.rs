@@ -6,19 +6,16 @@
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 use profiler_common::{
     control::CONTROL_EVERY_CALL,
-    fact::{
-        CALL_PREAD, CALL_PREADV, CALL_PREADV2, CALL_READ, CALL_READV, ENDED_QUIET,
-        ENDED_SWITCH_UNSEEN,
-    },
+    fact::{CALL_PREAD, CALL_PREADV2, CALL_READ, CALL_READV, ENDED_QUIET, ENDED_SWITCH_UNSEEN},
 };
 
 use crate::{
     emit,
-    kernel::{self, at, fixed},
-    maps::{control, current_task, thread},
+    kernel::{self, File, at},
+    maps::{call, control, current_task, thread},
     settle::settle,
     target,
-    thread::Thread,
+    thread::{Open, Thread},
 };
 
 /// The kernel takes no vector of more buffers (linux/uio.h).
@@ -26,8 +23,10 @@ const UIO_MAXIOV: u64 = 1024;
 
 #[btf_tracepoint(function = "sys_enter")]
 fn sys_enter(ctx: BtfTracePointContext) -> i32 {
-    let number: u64 = ctx.arg(1);
-    let Some(call) = call(number) else { return 0 };
+    let call = call(ctx.arg(1));
+    if call == 0 {
+        return 0;
+    }
     let task = current_task();
     let Some(thread) = target::ours(task) else {
         return 0;
@@ -37,6 +36,9 @@ fn sys_enter(ctx: BtfTracePointContext) -> i32 {
     }
     if thread.in_fault() {
         emit::close_fault(task, thread);
+    } else if thread.in_call() {
+        // Its end was not seen: what it summed is not this one's.
+        thread.close();
     }
     let regs: *const u8 = ctx.arg(0);
     describe(thread, task, regs, call);
@@ -48,6 +50,11 @@ fn sys_enter(ctx: BtfTracePointContext) -> i32 {
 
 #[btf_tracepoint(function = "sys_exit")]
 fn sys_exit(ctx: BtfTracePointContext) -> i32 {
+    let regs: *const u8 = ctx.arg(0);
+    // Most of what the machine calls is no read: that is told before anything else.
+    if call(kernel::field(regs, at!(regs_number))) == 0 {
+        return 0;
+    }
     let task = current_task();
     let Some(thread) = thread(task) else { return 0 };
     // A fault inside another system call ends by its own rule.
@@ -65,7 +72,10 @@ fn sys_exit(ctx: BtfTracePointContext) -> i32 {
     }
     // A machine may keep a switch from the probes, not from its own count.
     emit::wait_until_now(thread, now);
-    let seen = thread.open.switches.wrapping_add(thread.open.waits.into());
+    let seen = thread
+        .open
+        .switches
+        .wrapping_add(thread.open.sums.waits.into());
     let unseen = if kernel::switches(task) == seen {
         0
     } else {
@@ -82,26 +92,6 @@ fn sys_exit(ctx: BtfTracePointContext) -> i32 {
     0
 }
 
-/// Which call of the family this number is.
-#[inline(always)]
-fn call(number: u64) -> Option<u32> {
-    let numbers = fixed!(syscalls);
-    let number = number as u32;
-    if number == numbers[0] {
-        Some(CALL_READ)
-    } else if number == numbers[1] {
-        Some(CALL_PREAD)
-    } else if number == numbers[2] {
-        Some(CALL_READV)
-    } else if number == numbers[3] {
-        Some(CALL_PREADV)
-    } else if number == numbers[4] {
-        Some(CALL_PREADV2)
-    } else {
-        None
-    }
-}
-
 /// Notes what is asked for, and of which file.
 #[inline(always)]
 fn describe(thread: &mut Thread, task: *const u8, regs: *const u8, call: u32) {
@@ -116,39 +106,55 @@ fn describe(thread: &mut Thread, task: *const u8, regs: *const u8, call: u32) {
             kernel::field(regs, at!(regs_arg2)),
         )
     };
-    open.mode = 0;
-    open.sb = 0;
-    open.dentry = 0;
-    open.inode = 0;
-    open.mapping = 0;
-    open.file_flags = 0;
-    open.file_size = 0;
-    open.offset = -1;
-    let file = kernel::file_of(task, fd as u32);
-    if !span.fill(file) {
-        return;
+    match kernel::file_of(task, fd as u32) {
+        File::InPlace(file) if file.is_null() => open.no_file(),
+        File::InPlace(file) => {
+            open.file_flags = kernel::field(file, at!(file_flags));
+            open.mapping = kernel::field(file, at!(file_mapping));
+            open.dentry = kernel::field(file, at!(file_dentry));
+            position(open, regs, call, kernel::field(file, at!(file_pos)));
+            let inode: *const u8 = kernel::field(file, at!(file_inode));
+            open.mode = kernel::field(inode, at!(inode_mode));
+            open.sb = kernel::field(inode, at!(inode_sb));
+            open.inode = kernel::field(inode, at!(inode_ino));
+            open.file_size = kernel::field(inode, at!(inode_size));
+            kernel::apart();
+        }
+        File::Address(file) => {
+            if !span.fill(file) {
+                open.no_file();
+                return;
+            }
+            open.file_flags = span.get(at!(file_flags));
+            open.mapping = span.address(file, at!(file_mapping));
+            open.dentry = span.get(at!(file_dentry));
+            position(open, regs, call, span.get(at!(file_pos)));
+            if !span.fill(span.get(at!(file_inode))) {
+                open.no_file();
+                return;
+            }
+            open.mode = span.get(at!(inode_mode));
+            open.sb = span.get(at!(inode_sb));
+            open.inode = span.get(at!(inode_ino));
+            open.file_size = span.get(at!(inode_size));
+        }
     }
-    open.file_flags = span.get(at!(file_flags));
-    open.mapping = span.address(file, at!(file_mapping));
-    open.dentry = span.get(at!(file_dentry));
+}
+
+/// Notes where in the file the call reads, which is at `file_pos` if it does not say.
+#[inline(always)]
+fn position(open: &mut Open, regs: *const u8, call: u32, file_pos: i64) {
     open.offset = if call == CALL_READ || call == CALL_READV {
-        span.get(at!(file_pos))
+        file_pos
     } else {
         kernel::field(regs, at!(regs_arg3))
     };
     // preadv2 with offset -1 reads at the file's position.
     if call == CALL_PREADV2 && open.offset == -1 {
-        open.offset = span.get(at!(file_pos));
+        open.offset = file_pos;
     }
     open.first_page = open.offset as u64 >> 12;
     open.last_page = (open.offset as u64).wrapping_add(open.requested.wrapping_sub(1)) >> 12;
-    if !span.fill(span.get(at!(file_inode))) {
-        return;
-    }
-    open.mode = span.get(at!(inode_mode));
-    open.sb = span.get(at!(inode_sb));
-    open.inode = span.get(at!(inode_ino));
-    open.file_size = span.get(at!(inode_size));
 }
 
 /// Bytes that a vector of buffers asks for.
@@ -180,9 +186,3 @@ fn vector_length(vector: u64, buffers: u64) -> u64 {
     }
     bytes
 }
-
-const _: () = {
-    // `FIXED.syscalls` is indexed by constant less one.
-    assert!(CALL_READ == 1 && CALL_PREAD == 2 && CALL_READV == 3);
-    assert!(CALL_PREADV == 4 && CALL_PREADV2 == 5);
-};

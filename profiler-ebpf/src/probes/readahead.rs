@@ -14,7 +14,7 @@ fn page_cache_sync_ra(_ctx: BtfTracePointContext) -> i32 {
         && thread.in_call()
     {
         thread.open.loud = 1;
-        thread.open.readahead_sync += 1;
+        thread.open.sums.readahead_sync += 1;
     }
     0
 }
@@ -25,7 +25,7 @@ fn page_cache_async_ra(_ctx: BtfTracePointContext) -> i32 {
         && thread.in_call()
     {
         thread.open.loud = 1;
-        thread.open.readahead_async += 1;
+        thread.open.sums.readahead_async += 1;
     }
     0
 }

@@ -13,6 +13,7 @@ use crate::{
     maps::{STACKS, current_task, thread},
     target,
     thread::Thread,
+    words,
 };
 
 #[btf_tracepoint(function = "sched_switch")]
@@ -89,11 +90,12 @@ fn sched_waking(ctx: BtfTracePointContext) -> i32 {
     sleep.waker_comm = kernel::comm(waker);
     match block::completing(sleep.waker_tid) {
         Some(request) => {
-            sleep.request = *request;
+            // SAFETY: the state's own field.
+            unsafe { words::copy(request, &raw mut sleep.request) };
             sleep.waker_stack = -1;
         }
         None => {
-            sleep.request = emit::NO_REQUEST;
+            sleep.request.completed_ns = 0;
             sleep.waker_stack = stack(&ctx);
         }
     }

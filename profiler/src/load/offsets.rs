@@ -68,6 +68,8 @@ pub(super) fn look_up(fields: &Fields) -> Result<Offsets> {
             ABSENT
         },
         files_fdt: need("files_struct", "fdt")?,
+        files_fdtab: need("files_struct", "fdtab")?,
+        files_fd_array: need("files_struct", "fd_array")?,
         fdt_max_fds: need("fdtable", "max_fds")?,
         fdt_fd: need("fdtable", "fd")?,
         file_inode: spanned("file", "f_inode", 8)?,
@@ -123,6 +125,10 @@ pub(super) fn look_up(fields: &Fields) -> Result<Offsets> {
         regs_arg1: argument(fields, 1)?,
         regs_arg2: argument(fields, 2)?,
         regs_arg3: argument(fields, 3)?,
+        regs_number: match fields.offset("pt_regs", "orig_ax") {
+            Some(offset) => offset,
+            None => need("pt_regs", "syscallno")?,
+        },
     })
 }
 

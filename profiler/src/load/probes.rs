@@ -7,8 +7,9 @@ use aya::{
     programs::BtfTracePoint,
 };
 use profiler_common::{
-    control::{Control, FIXED_BLOCK_IO, Fixed, Offsets},
+    control::{CALLS, Control, FIXED_BLOCK_IO, Fixed, Offsets},
     counter::Counters,
+    fact::{CALL_PREAD, CALL_PREADV, CALL_PREADV2, CALL_READ, CALL_READV},
     histogram::{BUCKETS, CLASSES, Settled},
 };
 
@@ -69,14 +70,7 @@ impl Probes {
         }
         let fixed = Fixed {
             self_pid: std::process::id(),
-            syscalls: [
-                libc::SYS_read,
-                libc::SYS_pread64,
-                libc::SYS_readv,
-                libc::SYS_preadv,
-                libc::SYS_preadv2,
-            ]
-            .map(|number| number as u32),
+            calls: calls(),
             hooks,
             o_direct: libc::O_DIRECT as u32,
         };
@@ -204,6 +198,21 @@ impl Probes {
     pub fn cost(&self) -> Result<ProgramCost> {
         ProgramCost::read(&self.ebpf)
     }
+}
+
+/// The read family, by system call number.
+fn calls() -> [u8; CALLS] {
+    let mut calls = [0; CALLS];
+    for (number, call) in [
+        (libc::SYS_read, CALL_READ),
+        (libc::SYS_pread64, CALL_PREAD),
+        (libc::SYS_readv, CALL_READV),
+        (libc::SYS_preadv, CALL_PREADV),
+        (libc::SYS_preadv2, CALL_PREADV2),
+    ] {
+        calls[number as usize] = call as u8;
+    }
+    calls
 }
 
 /// Newtype for globals: aya asks for `Pod` of the value itself.
