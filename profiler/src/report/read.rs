@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::{
     sums::sum,
-    v1::{Report, SCHEMA, Scenario, SlowCall},
+    v1::{Report, RequestWords, SCHEMA, Scenario, SlowCall, Wait},
 };
 use crate::blame::{Cause, Outcome};
 
@@ -70,7 +70,8 @@ fn contradiction(report: &Report) -> Option<String> {
         n => format!(", and {} more", n - 1),
     };
     Some(format!(
-        "the report contradicts itself, it was damaged or changed: {first} does not fit{more}"
+        "the report contradicts itself; it was damaged or changed, or is a newer program's: \
+         {first} does not fit{more}"
     ))
 }
 
@@ -96,7 +97,6 @@ fn of_scenario(scenario: &Scenario) -> Vec<&'static str> {
             && it.histogram.is_sorted_by(|a, b| a.le < b.le)
     });
     let slowest = &scenario.slowest;
-    let waits = scenario.waits.iter();
     let fits = [
         ("blame", scenario.blame_ns.total() == scenario.duration_ns),
         (
@@ -123,14 +123,15 @@ fn of_scenario(scenario: &Scenario) -> Vec<&'static str> {
             slowest.is_sorted_by(|a, b| a.latency_ns >= b.latency_ns),
         ),
         ("one of the slowest calls", slowest.iter().all(call_fits)),
-        (
-            "a wait",
-            waits.clone().all(|wait| wait.max_ns <= wait.ns)
-                && waits.clone().all(|wait| is_cause(&wait.cause)),
-        ),
+        ("a wait", scenario.waits.iter().all(wait_fits)),
     ];
     let wrong = fits.into_iter().filter(|(_, fits)| !fits);
     wrong.map(|(what, _)| what).collect()
+}
+
+fn wait_fits(wait: &Wait) -> bool {
+    let request = wait.request.as_ref();
+    wait.max_ns <= wait.ns && is_cause(&wait.cause) && request.is_none_or(RequestWords::is_known)
 }
 
 fn call_fits(call: &SlowCall) -> bool {
@@ -167,7 +168,7 @@ mod tests {
     #[test]
     fn what_was_changed_is_noticed() {
         type Change = fn(&mut Report);
-        let changes: [(&str, Change); 8] = [
+        let changes: [(&str, Change); 9] = [
             ("blame of", |r| r.scenarios[0].blame_ns.cpu += 1),
             ("number of outcomes", |r| {
                 r.scenarios[0].outcomes.hit.calls += 1
@@ -186,6 +187,13 @@ mod tests {
             }),
             ("one of the slowest calls", |r| {
                 r.scenarios[0].slowest[0].timeline[0].cause = "x".into();
+            }),
+            // One flipped bit.
+            ("a wait", |r| {
+                let mut waits = r.scenarios[0].waits.iter_mut();
+                if let Some(request) = waits.find_map(|wait| wait.request.as_mut()) {
+                    request.owner = "Call".into();
+                }
             }),
             ("incomplete calls of all", |r| {
                 r.quality.incomplete_calls = 1

@@ -38,11 +38,11 @@ pub struct RequestWords {
     /// Name of the device, or `major:minor`.
     pub device: String,
     /// What it was for: `data`, `metadata` or `readahead`.
-    #[schemars(extend("enum" = ["data", "metadata", "readahead"]))]
+    #[schemars(extend("enum" = KINDS))]
     pub kind: String,
     /// Who submitted it: this `call`, this `thread` in an earlier call, another
     /// thread of this `process`, a `foreign` process, or `unknown`.
-    #[schemars(extend("enum" = ["call", "thread", "process", "foreign", "unknown"]))]
+    #[schemars(extend("enum" = OWNERS))]
     pub owner: String,
     /// Process that submitted it, where it is a foreign one.
     pub pid: Option<u32>,
@@ -130,6 +130,19 @@ pub struct Part {
     pub ns: u64,
     /// Number of stretches.
     pub count: u64,
+}
+
+/// Words of [`RequestWords::kind`].
+const KINDS: [&str; 3] = ["data", "metadata", "readahead"];
+
+/// Words of [`RequestWords::owner`].
+const OWNERS: [&str; 5] = ["call", "thread", "process", "foreign", "unknown"];
+
+impl RequestWords {
+    /// Whether its words are of those that there are.
+    pub(crate) fn is_known(&self) -> bool {
+        KINDS.contains(&self.kind.as_str()) && OWNERS.contains(&self.owner.as_str())
+    }
 }
 
 fn outcomes() -> Vec<&'static str> {
