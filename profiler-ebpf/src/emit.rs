@@ -159,7 +159,7 @@ pub(crate) fn request(facts: &RequestFacts) {
 #[inline(always)]
 pub(crate) fn ended(task: *const u8, thread: &Thread, at_ns: u64, returned: i64, flags: u32) {
     let open = &thread.open;
-    let (mut dev, mut magic) = (0, 0);
+    let (mut dev, mut magic) = (open.dev, open.magic);
     if open.sb != 0 {
         dev = kernel::copy(open.sb + u64::from(at!(sb_dev))).unwrap_or(0);
         magic = kernel::copy::<u64>(open.sb + u64::from(at!(sb_magic))).unwrap_or(0) as u32;

@@ -4,7 +4,10 @@ use core::mem::offset_of;
 
 use profiler_common::fact::{CALL_FAULT, Ended, RequestFacts};
 
-use crate::{kernel::Span, words};
+use crate::{
+    kernel::{self, Span, at},
+    words,
+};
 
 /// One watched thread. Zeroed when it is new.
 #[repr(C)]
@@ -44,7 +47,10 @@ pub(crate) struct Open {
     /// The file, by what will be needed of it. Addresses are only compared or
     /// copied from with checks.
     pub mapping: u64,
+    /// The super block, where it is yet to be copied from; 0: `dev` and `magic` are known.
     pub sb: u64,
+    pub dev: u32,
+    pub magic: u32,
     pub dentry: u64,
     pub inode: u64,
     pub file_size: u64,
@@ -113,11 +119,25 @@ pub(crate) struct Lock {
 }
 
 impl Open {
+    /// Notes an inode's fields, read in place.
+    #[inline(always)]
+    pub(crate) fn inode(&mut self, inode: *const u8) {
+        let sb: *const u8 = kernel::field(inode, at!(inode_sb));
+        self.sb = 0;
+        self.dev = kernel::field(sb, at!(sb_dev));
+        self.magic = kernel::field::<u64>(sb, at!(sb_magic)) as u32;
+        self.mode = kernel::field(inode, at!(inode_mode));
+        self.inode = kernel::field(inode, at!(inode_ino));
+        self.file_size = kernel::field(inode, at!(inode_size));
+    }
+
     /// The descriptor names no open file.
     #[inline(always)]
     pub(crate) fn no_file(&mut self) {
         self.mapping = 0;
         self.sb = 0;
+        self.dev = 0;
+        self.magic = 0;
         self.dentry = 0;
         self.inode = 0;
         self.file_size = 0;

@@ -51,10 +51,7 @@ fn mm_filemap_fault(ctx: BtfTracePointContext) -> i32 {
     open.mapping = mapping as u64;
     open.dentry = 0;
     open.file_flags = 0;
-    open.mode = kernel::field(host, at!(inode_mode));
-    open.sb = kernel::field(host, at!(inode_sb));
-    open.inode = kernel::field(host, at!(inode_ino));
-    open.file_size = kernel::field(host, at!(inode_size));
+    open.inode(host);
     open.last_ns = now;
     open.call_ns = now;
     0

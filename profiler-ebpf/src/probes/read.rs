@@ -113,11 +113,7 @@ fn describe(thread: &mut Thread, task: *const u8, regs: *const u8, call: u32) {
             open.mapping = kernel::field(file, at!(file_mapping));
             open.dentry = kernel::field(file, at!(file_dentry));
             position(open, regs, call, kernel::field(file, at!(file_pos)));
-            let inode: *const u8 = kernel::field(file, at!(file_inode));
-            open.mode = kernel::field(inode, at!(inode_mode));
-            open.sb = kernel::field(inode, at!(inode_sb));
-            open.inode = kernel::field(inode, at!(inode_ino));
-            open.file_size = kernel::field(inode, at!(inode_size));
+            open.inode(kernel::field(file, at!(file_inode)));
             kernel::apart();
         }
         File::Address(file) => {

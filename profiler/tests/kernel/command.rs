@@ -56,6 +56,47 @@ fn the_direct_reads_of_dd_are_all_there_and_no_others() {
     }
 }
 
+/// A process that has few descriptors open has a table that the probes read in place; one
+/// that ever had more has another, which they copy from.
+#[test]
+fn the_file_is_found_in_a_small_table_of_descriptors_and_in_a_large_one() {
+    needs_kernel!();
+    let folder = folder();
+    let path = file(&folder, "data", 1 << 20);
+    let size = folder.path().join("size");
+    for (descriptor, slots) in [(9, 64), (200, 256)] {
+        // A child's table has room for what is open in its parent.
+        let script = format!(
+            "for open in /proc/self/fd/*; do n=${{open##*/}}; [ $n -lt 10 ] || eval \"exec $n>&-\"; \
+             done; exec {descriptor}<{path}; grep FDSize /proc/self/status >{size}; \
+             dd of=/dev/null bs=4k iflag=direct count=200 <&{descriptor}; true",
+            path = utf8(&path),
+            size = utf8(&size),
+        );
+        let run = session(
+            &["run", "--slowest", "1000"],
+            &words(&["bash", "-c", &script]),
+        );
+        assert_eq!(run.output.status.code(), Some(0), "{:?}", run.output);
+        let told = std::fs::read_to_string(&size).expect("what grep found");
+        assert_eq!(told.trim(), format!("FDSize:\t{slots}"));
+        sound(&run.report);
+        let scenario = only(&run.report);
+        assert_eq!(
+            scenario.outcomes.direct.calls, 200,
+            "{:?}",
+            scenario.outcomes
+        );
+        let calls = calls_on(scenario, &path);
+        // The loader's slower reads may take the place of some.
+        assert!(calls.len() > 180, "{}", calls.len());
+        let mut offsets: Vec<_> = calls.iter().map(|call| call.offset).collect();
+        offsets.sort_unstable();
+        offsets.dedup();
+        assert_eq!(offsets.len(), calls.len(), "each read is of another place");
+    }
+}
+
 #[test]
 fn exit_codes_are_passed_on() {
     needs_kernel!();
