@@ -1,6 +1,6 @@
 //! `profiler bench`: the bundled reader, in known states.
 
-use std::{path::Path, process::ExitCode};
+use std::{path::Path, process::ExitCode, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -11,7 +11,7 @@ use super::{
     progress, readings, watch,
 };
 use crate::{
-    collect::{disk, machine},
+    collect::{disk, machine, process},
     report::{
         Readings,
         v1::{Residency, Workload},
@@ -193,6 +193,14 @@ async fn run(
         &workload,
         watch::control(&args.watch, pid, 0),
     )?;
+    // On a busy machine a thread may still be on its way to sleep, and what it waited for
+    // a CPU until then would be counted with what comes.
+    for _ in 0..1_000 {
+        if process::is_asleep(pid) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
     // Before the first of the readings, and read after the last: nothing that they count
     // lies outside.
     let since = std::time::Instant::now();

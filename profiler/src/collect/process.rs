@@ -64,6 +64,19 @@ pub fn run_delay_ns(pid: u32) -> Option<u64> {
     Some(sum)
 }
 
+/// Is none of its threads running or about to? Also if it is gone.
+pub fn is_asleep(pid: u32) -> bool {
+    threads(pid).iter().all(|tid| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/task/{tid}/stat"));
+        stat.is_ok_and(|stat| state(&stat) != Some('R'))
+    })
+}
+
+fn state(stat: &str) -> Option<char> {
+    let (_, fields) = stat.rsplit_once(')')?;
+    fields.trim_start().chars().next()
+}
+
 /// Name of a process, NUL-free, as the kernel has it.
 pub fn comm(pid: u32) -> Option<String> {
     let bytes = fs::read(format!("/proc/{pid}/comm")).ok()?;
@@ -166,6 +179,8 @@ mod tests {
         let stat = "7 (a) 1 (b c) S 1 7 7 0 -1 4194304 100 200 3 4 5 6";
         assert_eq!(parse_major_faults(stat), Some(3));
         assert_eq!(parse_major_faults("7 (a"), None);
+        assert_eq!(state(stat), Some('S'));
+        assert_eq!(state("7 (a"), None);
     }
 
     #[test]
@@ -174,5 +189,7 @@ mod tests {
         assert!(io(std::process::id()).is_some());
         assert!(run_delay_ns(std::process::id()).is_some());
         assert!(comm(std::process::id()).is_some());
+        // At least this thread runs.
+        assert!(!is_asleep(std::process::id()));
     }
 }

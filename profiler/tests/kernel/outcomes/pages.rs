@@ -15,7 +15,7 @@ use super::{
     recorded::{self, Seen},
 };
 use crate::{
-    harness::{folder, needs_kernel, session, skip, sound},
+    harness::{arrived, folder, needs_kernel, session, skip},
     proof::{self, Line, Part},
     rig::{Disk, Kind},
 };
@@ -57,7 +57,8 @@ fn compare(kind: Kind, count: u32) {
     let words = [&words[..], &[recording.to_str().expect("UTF-8")]].concat();
     let run = session(&words, &visits.command());
     assert!(run.output.status.success(), "{:?}", run.output);
-    sound(&run.report);
+    // A call of which the kernel hid a switch has its outcome all the same.
+    arrived(&run.report);
     let inode = std::fs::metadata(&path).expect("the file").ino();
     let mut calls = recorded::calls(&recording);
     calls.retain(|seen| seen.call.ended.inode == inode);
@@ -92,12 +93,12 @@ fn compare(kind: Kind, count: u32) {
         .filter(|read| read.outcome == Outcome::Hit)
         .count();
     println!("{}: {hits} hits of {count}", kind.name());
-    // Half and half, more or less: both are proved.
+    // Half and half, unless somebody reclaims pages: both are proved.
     assert!(
-        (count as usize / 3..count as usize * 2 / 3).contains(&hits),
+        (count as usize / 5..count as usize * 4 / 5).contains(&hits),
         "{hits}"
     );
-    let resident: [(&str, fn(&Visit) -> bool); 3] = [
+    let resident: [(&str, Resident); 3] = [
         ("mincore", |visit| visit.mapped),
         ("cachestat", |visit| visit.cached == 1),
         ("RWF_NOWAIT", |visit| visit.nowait == PAGE as i64),
@@ -163,6 +164,9 @@ fn told(kind: Kind, count: u32, what: &str, witness: &str, agreed: usize) {
         agreed: agreed as u64,
     });
 }
+
+/// Whether somebody said of the page that it was there.
+type Resident = fn(&Visit) -> bool;
 
 const SOME: u32 = 20_000;
 const MANY: u32 = 100_000;
