@@ -1,5 +1,7 @@
 //! What can be asked for on the command line.
 
+use std::path::PathBuf;
+
 use clap::{Parser, Subcommand};
 
 /// Sets up, builds, runs, tests and checks the profiler.
@@ -22,6 +24,14 @@ pub(crate) enum Door {
     Test(Test),
     /// Run the tests with a known outcome several times, and make docs/proof.md of them
     Proof(Proof),
+    /// Measure what watching costs, here and with other tools, and make docs/cost.md of it
+    Bench(Bench),
+    /// The part of `bench` that runs as root
+    #[command(hide = true)]
+    BenchRoot(BenchRoot),
+    /// What `bench` watches
+    #[command(hide = true)]
+    BenchProgram(BenchProgram),
     /// Boot real kernels in an emulator and run the profiler in each
     Kernels(Kernels),
     /// Check formatting, clippy and the project's own rules
@@ -96,6 +106,54 @@ pub(crate) struct Proof {
     /// Without the long tests, the ones marked #[ignore]
     #[arg(long)]
     pub(crate) short: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example: cargo xtask bench --quick   # a first look, in a minute or two\n\n\
+    Takes root, as `test` does, a machine with nothing else to do, and about ten minutes. Installs\n\
+    the tools that it compares with (Debian's fio, bpftrace, linux-perf, strace, bpfcc-tools,\n\
+    libbpf-tools). The page is only written by a whole run; the JSON always, into target/."
+)]
+pub(crate) struct Bench {
+    #[command(flatten)]
+    pub(crate) install: Install,
+    /// Few rounds and only the main modes: the page stays as it is
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// How often each tool is held against nothing [default: 20; with --quick: 6]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=200))]
+    rounds: Option<u16>,
+    /// Only tools with this in their name; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub(crate) only: Vec<String>,
+    /// Only print what came out; don't write docs/cost.md
+    #[arg(long)]
+    pub(crate) no_page: bool,
+}
+
+impl Bench {
+    pub(crate) fn rounds(&self) -> u16 {
+        self.rounds.unwrap_or(if self.quick { 6 } else { 20 })
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct BenchRoot {
+    pub(crate) profiler: PathBuf,
+    pub(crate) folder: PathBuf,
+    #[arg(long)]
+    pub(crate) rounds: usize,
+    #[arg(long)]
+    pub(crate) quick: bool,
+    #[arg(long)]
+    pub(crate) only: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct BenchProgram {
+    pub(crate) file: PathBuf,
+    pub(crate) cpu: usize,
 }
 
 #[derive(Debug, clap::Args)]

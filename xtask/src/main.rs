@@ -1,6 +1,7 @@
-//! The one door for developers: `cargo xtask setup|build|run|test|proof|kernels|lint|doctor`.
+//! The one door for developers: `cargo xtask setup|build|run|test|proof|bench|kernels|lint|doctor`.
 
 mod args;
+mod bench;
 mod build;
 mod cargo;
 mod kernels;
@@ -25,6 +26,9 @@ fn main() -> ExitCode {
         Door::Run(args) => run::door(&args),
         Door::Test(args) => test::door(&args),
         Door::Proof(args) => proof::door(&args),
+        Door::Bench(args) => bench::door(&args),
+        Door::BenchRoot(args) => bench::root::main(&args),
+        Door::BenchProgram(args) => bench::program::main(&args),
         Door::Kernels(args) => kernels::door(&args),
         Door::Lint(args) => lint::door(&args),
         Door::Doctor(args) => run::doctor(&args),

@@ -1,25 +1,26 @@
-//! The machine that the proofs were made on: what it is, not which one.
+//! The machine that a page was made on: what it is, not which one.
 
 use std::{fs, process::Command};
 
 use anyhow::{Context as _, Result};
+use serde::{Deserialize, Serialize};
 
 use crate::process;
 
-#[derive(Clone, Debug)]
-pub(super) struct Machine {
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub(crate) struct Machine {
     /// `uname -sr`
-    pub(super) kernel: String,
-    pub(super) architecture: String,
+    pub(crate) kernel: String,
+    pub(crate) architecture: String,
     /// The processor's model, if it says one.
-    pub(super) model: Option<String>,
-    pub(super) cpus: usize,
-    pub(super) memory_kb: u64,
+    pub(crate) model: Option<String>,
+    pub(crate) cpus: usize,
+    pub(crate) memory_kb: u64,
     /// The day, in UTC.
-    pub(super) date: String,
+    pub(crate) date: String,
 }
 
-pub(super) fn this() -> Result<Machine> {
+pub(crate) fn this() -> Result<Machine> {
     let file = |path: &str| fs::read_to_string(path).with_context(|| path.to_owned());
     let release = file("/proc/sys/kernel/osrelease")?;
     let cpus = file("/proc/cpuinfo")?;

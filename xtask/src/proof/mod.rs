@@ -9,7 +9,7 @@
 
 mod heard;
 mod line;
-mod machine;
+pub(crate) mod machine;
 mod merged;
 mod page;
 

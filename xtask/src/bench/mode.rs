@@ -1,0 +1,103 @@
+//! What the program does over and over.
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Mode {
+    Warm,
+    Random1,
+    Random8,
+    Sequential1,
+    Sequential8,
+    DirectRandom1,
+    DirectRandom8,
+    DirectSequential1,
+    DirectSequential8,
+    Syscall,
+    Switch,
+}
+
+use Mode::*;
+
+impl Mode {
+    pub(crate) const ALL: [Self; 11] = [
+        Warm,
+        Random1,
+        Random8,
+        Sequential1,
+        Sequential8,
+        DirectRandom1,
+        DirectRandom8,
+        DirectSequential1,
+        DirectSequential8,
+        Syscall,
+        Switch,
+    ];
+
+    /// Modes of which the rate counts, not the time added to each.
+    pub(crate) const RATES: [Self; 8] = [
+        Random1,
+        Random8,
+        Sequential1,
+        Sequential8,
+        DirectRandom1,
+        DirectRandom8,
+        DirectSequential1,
+        DirectSequential8,
+    ];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Warm => "warm",
+            Random1 => "random-1",
+            Random8 => "random-8",
+            Sequential1 => "sequential-1",
+            Sequential8 => "sequential-8",
+            DirectRandom1 => "direct-random-1",
+            DirectRandom8 => "direct-random-8",
+            DirectSequential1 => "direct-sequential-1",
+            DirectSequential8 => "direct-sequential-8",
+            Syscall => "syscall",
+            Switch => "switch",
+        }
+    }
+
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.name() == name)
+    }
+
+    pub(crate) fn threads(self) -> usize {
+        match self {
+            Random8 | Sequential8 | DirectRandom8 | DirectSequential8 => 8,
+            _ => 1,
+        }
+    }
+
+    pub(crate) fn is_direct(self) -> bool {
+        self.name().starts_with("direct")
+    }
+
+    pub(crate) fn is_random(self) -> bool {
+        self == Warm || self.name().contains("random")
+    }
+
+    /// One operation takes so long that looking at the clock after each adds nothing.
+    pub(crate) fn is_slow(self) -> bool {
+        self.is_direct() || matches!(self, Random1 | Random8)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mode_is_found_by_its_name() {
+        for mode in Mode::ALL {
+            assert_eq!(Mode::named(mode.name()), Some(mode));
+            assert_eq!(mode.threads() == 8, mode.name().ends_with('8'));
+        }
+        assert_eq!(Mode::named("other"), None);
+    }
+}

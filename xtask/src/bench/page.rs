@@ -1,0 +1,430 @@
+//! `docs/cost.md`: what was measured, and what to make of it.
+
+use std::fmt::Write as _;
+
+use super::{
+    mode::Mode,
+    results::{Results, Session},
+    stats::{self, Pair, Spread, verdict},
+    watcher::{CAUSES, EVERY_CALL, FLOOR, HISTOGRAM, PROFILER},
+};
+use crate::table::Table;
+
+/// Where every page begins.
+pub(super) const TOP: &str = "\
+# What watching costs
+
+<!-- Made by `cargo xtask bench`. Do not edit it by hand: the next run writes it anew. -->
+
+This page is made by `cargo xtask bench`, which lets a small program read while nobody watches,
+while this profiler does, and while each of the tools does that could be used instead.
+
+";
+
+const READING: &str = "
+## How to read it
+
+Each round runs the same slices of the same process with a tool and without, within seconds, the
+one first or the other in turn; what counts is the difference within a round. A table shows the
+median of the rounds, and in brackets the quartiles. The verdict is *more* or *less* where the
+median of the differences stays on one side of zero in 99 of 100 draws from the rounds (a
+bootstrap); else the spread swallows it, and the number is no finding. A ratio is given only where
+both differences have a verdict.
+
+The floor is two eBPF programs that do nothing, at the beginning and the end of every system call
+on the machine: no tool at these two places can cost less. A tool that was measured did see the
+calls: what it printed was looked at. The tools do not do the same: a histogram of latencies names
+no cause, and syscount no latency of a single call. Where the CPUs are few, a tool's own process
+takes time from the program, which is part of what it costs.
+";
+
+const HOW: &str = "
+## How to run it
+
+    cargo xtask bench
+
+It needs root, as `cargo xtask test` does, a machine with nothing else to do, and installs what is
+missing. `--rounds N` takes more rounds, `--only NAME` only tools with that in their name, `--quick`
+a first look (the page stays as it is), `--no-page` only prints. All values of all rounds are in
+`target/cost.json`. Times depend on the machine; ratios less so.
+";
+
+/// The whole page.
+pub(super) fn text(results: &Results) -> String {
+    let mut page = String::from(TOP);
+    page += &about(results);
+    page += READING;
+    page += "\n";
+    page += &tables(results);
+    page += HOW;
+    page
+}
+
+fn about(results: &Results) -> String {
+    let machine = &results.machine;
+    let model = machine.model.as_deref().unwrap_or("an unnamed processor");
+    let gib = machine.memory_kb as f64 / f64::from(1 << 20);
+    let versions = results.versions.iter();
+    let versions = versions.map(|(name, said)| {
+        if said.contains(name.as_str()) {
+            said.clone()
+        } else {
+            format!("{name} {said}")
+        }
+    });
+    format!(
+        "- {} on {}, {model}, {} CPUs, {gib:.1} GiB of memory\n\
+         - profiler {}, on {}, {} rounds of slices of {} ms; load at the beginning: {:.2}\n\
+         - {}\n",
+        machine.kernel,
+        machine.architecture,
+        machine.cpus,
+        env!("CARGO_PKG_VERSION"),
+        machine.date,
+        results.rounds,
+        results.slice_ms,
+        results.load,
+        versions.collect::<Vec<_>>().join(", "),
+    )
+}
+
+/// All that was measured, in Markdown.
+pub(super) fn tables(results: &Results) -> String {
+    let mut text = String::new();
+    let sections = [
+        (
+            "A warm 4 KiB read of the process that is watched",
+            added(results, Mode::Warm, true),
+        ),
+        ("Throughput of the process that is watched", rates(results)),
+        (
+            "A system call of a process that is not watched",
+            added(results, Mode::Syscall, false),
+        ),
+        (
+            "A context switch of a process that is not watched",
+            added(results, Mode::Switch, false),
+        ),
+        (
+            "A block request of a process that is not watched",
+            added(results, Mode::DirectRandom1, false),
+        ),
+        ("Ratios", ratios(results)),
+        ("With fio", fio(results)),
+        ("Sessions of the profiler", sessions(results)),
+        ("Until the probes are on", starts(results)),
+        ("What was run", commands(results)),
+        ("What does not start here", refused(results)),
+        ("Rounds that were left out", left_out(results)),
+    ];
+    for (title, body) in sections {
+        if !body.is_empty() {
+            let _ = write!(text, "## {title}\n\n{body}\n");
+        }
+    }
+    text.trim_end().to_owned() + "\n"
+}
+
+fn shown(table: &Table) -> String {
+    if table.is_empty() {
+        String::new()
+    } else {
+        table.text()
+    }
+}
+
+/// Median and quartiles of what an operation takes, and what the watcher adds to it.
+fn added(results: &Results, mode: Mode, watched: bool) -> String {
+    let head = [
+        "watched by",
+        "without",
+        "with",
+        "added",
+        "least added",
+        "verdict",
+    ];
+    let mut table = Table::new(&head);
+    for watcher in results.watchers() {
+        if let Some(measured) = results.of(watcher, mode, watched) {
+            table.row(row(&[watcher], &measured.pairs));
+        }
+    }
+    shown(&table)
+}
+
+fn row(names: &[&str], pairs: &[Pair]) -> Vec<String> {
+    let differences = pairs.iter().map(|pair| pair.added()).collect::<Vec<_>>();
+    let spread = |values: &mut dyn Iterator<Item = f64>| match Spread::of(values) {
+        Some(it) => format!(
+            "{} ({} to {})",
+            time(it.median),
+            time(it.lower),
+            time(it.upper)
+        ),
+        None => "–".to_owned(),
+    };
+    let least = Spread::of(differences.iter().copied());
+    let mut row = names
+        .iter()
+        .map(|&name| name.to_owned())
+        .collect::<Vec<_>>();
+    row.extend([
+        spread(&mut pairs.iter().map(|pair| pair.without)),
+        spread(&mut pairs.iter().map(|pair| pair.with)),
+        spread(&mut differences.iter().copied()),
+        least.map_or("–".to_owned(), |it| time(it.min)),
+        verdict(&differences).words().to_owned(),
+    ]);
+    row
+}
+
+fn rates(results: &Results) -> String {
+    let measured = |mode: &Mode| {
+        results
+            .measured
+            .iter()
+            .any(|it| it.mode == *mode && it.watched)
+    };
+    let modes = Mode::RATES.into_iter().filter(measured).collect::<Vec<_>>();
+    let mut without = Table::new(&["nobody watches", "4 KiB reads per second"]);
+    let mut table = Table::new(
+        &std::iter::once("lost with")
+            .chain(modes.iter().map(|mode| mode.name()))
+            .collect::<Vec<_>>(),
+    );
+    for &mode in &modes {
+        let all = results
+            .measured
+            .iter()
+            .filter(|it| it.mode == mode && it.watched);
+        let rates = all.flat_map(|it| it.pairs.iter().map(|pair| 1e9 / pair.without));
+        if let Some(it) = Spread::of(rates) {
+            let text = format!("{:.0} ({:.0} to {:.0})", it.median, it.lower, it.upper);
+            without.row(vec![mode.name().to_owned(), text]);
+        }
+    }
+    for watcher in results.watchers() {
+        let cell = |&mode: &Mode| {
+            results
+                .of(watcher, mode, true)
+                .map_or(String::new(), |it| lost(&it.pairs))
+        };
+        let cells = modes.iter().map(cell);
+        table.row(std::iter::once(watcher.to_owned()).chain(cells).collect());
+    }
+    if modes.is_empty() || table.is_empty() {
+        return String::new();
+    }
+    format!(
+        "{}\n{}\nRandom reads find nothing in the page cache, sequential ones have readahead; \
+         *direct*: past the\ncache; the number is that of threads. ~ before a share: no verdict, \
+         the spread swallows it.\n",
+        without.text(),
+        table.text()
+    )
+}
+
+fn lost(pairs: &[Pair]) -> String {
+    let shares = pairs
+        .iter()
+        .map(|pair| 100.0 * pair.lost())
+        .collect::<Vec<_>>();
+    let unsure = if verdict(&shares).is_one() { "" } else { "~" };
+    Spread::of(shares).map_or("–".to_owned(), |it| {
+        format!(
+            "{unsure}{:.1} % ({:.1} to {:.1})",
+            it.median, it.lower, it.upper
+        )
+    })
+}
+
+/// What the profiler adds, divided by what others do.
+fn ratios(results: &Results) -> String {
+    let what = [
+        ("warm read, watched", Mode::Warm, true),
+        ("system call, not watched", Mode::Syscall, false),
+        ("context switch, not watched", Mode::Switch, false),
+        ("block request, not watched", Mode::DirectRandom1, false),
+    ];
+    let others = results.watchers();
+    let others = others.iter().filter(|name| !name.starts_with(PROFILER));
+    let mut table = Table::new(&["what is added by", "divided by", "added to a", "ratio"]);
+    for (name, mode, watched) in what {
+        for ours in [PROFILER, EVERY_CALL] {
+            for &theirs in others.clone().filter(|_| watched || ours == PROFILER) {
+                let differences = |watcher| {
+                    let measured = results.of(watcher, mode, watched)?;
+                    Some(
+                        measured
+                            .pairs
+                            .iter()
+                            .map(|pair| pair.added())
+                            .collect::<Vec<_>>(),
+                    )
+                };
+                let (Some(a), Some(b)) = (differences(ours), differences(theirs)) else {
+                    continue;
+                };
+                let ratio = stats::ratio(&a, &b).map(|it| format!("{it:.2}"));
+                let main = [FLOOR, HISTOGRAM, CAUSES].contains(&theirs);
+                // Where there is none, that is worth a row only of what one would ask for.
+                let none = || main.then(|| "no verdict on one of them".to_owned());
+                if let Some(cell) = ratio.or_else(none) {
+                    table.row(vec![ours.into(), theirs.into(), name.into(), cell]);
+                }
+            }
+        }
+    }
+    shown(&table)
+}
+
+fn fio(results: &Results) -> String {
+    let head = [
+        "watched by",
+        "fio's job",
+        "without",
+        "with",
+        "added",
+        "least added",
+        "verdict",
+    ];
+    let mut table = Table::new(&head);
+    for measured in &results.fio {
+        table.row(row(&[&measured.watcher, &measured.job], &measured.pairs));
+    }
+    shown(&table)
+}
+
+fn sessions(results: &Results) -> String {
+    let head = [
+        "session",
+        "calls",
+        "facts",
+        "lost",
+        "collector's CPU per million facts",
+        "peak memory",
+    ];
+    let mut table = Table::new(&head);
+    for session in &results.sessions {
+        let Session {
+            what,
+            calls,
+            facts,
+            lost,
+            cpu_ns,
+            peak_bytes,
+            ..
+        } = session;
+        // What starting takes would be most of it.
+        let cpu = if *facts < 100_000 {
+            "too few facts".to_owned()
+        } else {
+            time(*cpu_ns as f64 / (*facts as f64 / 1e6))
+        };
+        table.row(vec![
+            what.clone(),
+            calls.to_string(),
+            facts.to_string(),
+            lost.to_string(),
+            cpu,
+            mebibytes(*peak_bytes),
+        ]);
+    }
+    let mut text = shown(&table);
+    if let Some(it) = &results.recording
+        && let Some(seconds) = Spread::of(it.seconds.iter().copied())
+    {
+        let facts = it.facts as f64;
+        let _ = write!(
+            text,
+            "\nA recording of {} facts ({EVERY_CALL}) has {}, {} per million facts; replaying it \
+             takes {:.2} s,\n{:.0} facts per second (the median of {}).\n",
+            it.facts,
+            mebibytes(it.bytes),
+            mebibytes((it.bytes as f64 / (facts / 1e6)) as u64),
+            seconds.median,
+            facts / seconds.median,
+            it.seconds.len(),
+        );
+    }
+    text
+}
+
+fn starts(results: &Results) -> String {
+    let mut table = Table::new(&["tool", "median (quartiles)", "least"]);
+    for tool in &results.tools {
+        if let Some(it) = Spread::of(tool.seconds.iter().map(|seconds| seconds * 1e9)) {
+            table.row(vec![
+                tool.name.clone(),
+                format!(
+                    "{} ({} to {})",
+                    time(it.median),
+                    time(it.lower),
+                    time(it.upper)
+                ),
+                time(it.min),
+            ]);
+        }
+    }
+    let text = shown(&table);
+    if text.is_empty() {
+        return text;
+    }
+    text + "\nFrom the start of the command until the last of its probes was on: until it held all \
+            the kernel's\nlinks and events that it came to hold (looked at every 5 ms); of strace, \
+            until the process had a tracer.\n"
+}
+
+/// As one would type them; too long for a table.
+fn commands(results: &Results) -> String {
+    let tools = results.tools.iter().filter(|tool| !tool.seconds.is_empty());
+    let mut text = String::new();
+    for tool in tools {
+        let _ = write!(text, "{}:\n\n    {}\n\n", tool.name, tool.command);
+    }
+    text.trim_end().to_owned() + if text.is_empty() { "" } else { "\n" }
+}
+
+fn refused(results: &Results) -> String {
+    let mut table = Table::new(&["tool", "command", "why"]);
+    for tool in &results.tools {
+        if let Some(why) = &tool.refused {
+            table.row(vec![
+                tool.name.clone(),
+                format!("`{}`", tool.command),
+                why.clone(),
+            ]);
+        }
+    }
+    shown(&table)
+}
+
+fn left_out(results: &Results) -> String {
+    let lines = results.notes.iter().map(|note| format!("- {note}\n"));
+    lines.collect()
+}
+
+fn mebibytes(bytes: u64) -> String {
+    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
+}
+
+/// Nanoseconds, with three digits that count.
+fn time(ns: f64) -> String {
+    let (value, unit) = match ns.abs() {
+        size if size < 1e3 => (ns, "ns"),
+        size if size < 1e6 => (ns / 1e3, "µs"),
+        size if size < 1e9 => (ns / 1e6, "ms"),
+        _ => (ns / 1e9, "s"),
+    };
+    let digits = match value.abs() {
+        _ if unit == "ns" => 0,
+        size if size < 10.0 => 2,
+        size if size < 100.0 => 1,
+        _ => 0,
+    };
+    // No "-0".
+    format!("{:.digits$} {unit}", value + 0.0).replace("-0 ns", "0 ns")
+}
+
+#[cfg(test)]
+mod tests;

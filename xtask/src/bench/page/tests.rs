@@ -1,0 +1,85 @@
+//! Pages of made-up measurements.
+
+use super::*;
+use crate::bench::results::{Measured, Recording, Tool};
+
+fn measured(watcher: &str, mode: Mode, watched: bool, added: f64) -> Measured {
+    let pair = |round: u8| Pair {
+        without: 500.0,
+        with: 500.0 + added + f64::from(round % 3),
+    };
+    Measured {
+        watcher: watcher.into(),
+        mode,
+        watched,
+        pairs: (0..8).map(pair).collect(),
+    }
+}
+
+fn results() -> Results {
+    Results {
+        measured: vec![
+            measured(FLOOR, Mode::Warm, true, 100.0),
+            measured(PROFILER, Mode::Warm, true, 500.0),
+            measured(PROFILER, Mode::Random1, true, 500.0),
+            measured(FLOOR, Mode::Random1, true, -1.0),
+        ],
+        tools: vec![Tool {
+            name: "cachestat".into(),
+            command: "cachestat 1".into(),
+            refused: Some("no | kprobes".into()),
+            seconds: vec![],
+        }],
+        recording: Some(Recording {
+            facts: 2_000_000,
+            bytes: 100 << 20,
+            seconds: vec![1.0, 2.0, 3.0],
+        }),
+        ..Results::default()
+    }
+}
+
+fn cells<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
+    let mut lines = text.lines();
+    let line = lines.find(|line| line.starts_with(&format!("| {name} ")));
+    line.unwrap().split('|').map(str::trim).collect()
+}
+
+#[test]
+fn a_difference_has_its_verdict_and_its_ratio() {
+    let text = tables(&results());
+    let ours = cells(&text, PROFILER);
+    assert_eq!(ours[2], "500 ns (500 ns to 500 ns)");
+    assert!(ours[4].starts_with("501 ns"), "{text}");
+    assert_eq!(ours[6], "more");
+    assert!(cells(&ratios(&results()), PROFILER)[4] == "4.96", "{text}");
+}
+
+#[test]
+fn a_share_that_is_noise_says_so() {
+    let text = rates(&results());
+    assert!(cells(&text, PROFILER)[2].starts_with("50.0 %"), "{text}");
+    assert!(cells(&text, FLOOR)[2].starts_with('~'), "{text}");
+}
+
+#[test]
+fn what_does_not_start_is_listed_and_empty_tables_are_not() {
+    let text = text(&results());
+    assert!(text.starts_with(TOP));
+    assert!(
+        text.contains("| `cachestat 1` | no \\| kprobes |"),
+        "{text}"
+    );
+    assert!(text.contains("50.0 MiB per million facts"), "{text}");
+    assert!(text.contains("1000000 facts per second"), "{text}");
+    assert!(!text.contains("## With fio"), "{text}");
+}
+
+#[test]
+fn times_have_three_digits() {
+    let times = [0.4, -0.3, 999.0, 1234.0, 45_600.0, -2.5e6, 1.5e9].map(time);
+    let wanted = [
+        "0 ns", "0 ns", "999 ns", "1.23 µs", "45.6 µs", "-2.50 ms", "1.50 s",
+    ];
+    assert_eq!(times, wanted);
+}
