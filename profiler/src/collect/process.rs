@@ -68,7 +68,7 @@ pub fn run_delay_ns(pid: u32) -> Option<u64> {
 pub fn is_asleep(pid: u32) -> bool {
     threads(pid).iter().all(|tid| {
         let stat = fs::read_to_string(format!("/proc/{pid}/task/{tid}/stat"));
-        stat.is_ok_and(|stat| state(&stat) != Some('R'))
+        !stat.is_ok_and(|stat| state(&stat) == Some('R'))
     })
 }
 
