@@ -3,7 +3,7 @@
 use crate::{
     collect::{disk, process},
     report::{v1::OpRecord, witness::Counts},
-    workload::ThreadOps,
+    workload::{Op, ThreadOps},
 };
 
 /// Counts of a process and of the disk it reads from, now.
@@ -22,37 +22,93 @@ pub(super) fn counts(pid: u32, disk: Option<&str>) -> Counts {
     }
 }
 
-/// The reader's own record in short, and how many different pages it touched.
-pub(super) fn ops(threads: &[ThreadOps], file_size: u64) -> (OpRecord, u64) {
+/// The reader's own record in short, and how many different pages it touched. Looks at
+/// the ops a few times, and keeps none.
+pub(super) fn ops(threads: &[ThreadOps<'_>], file_size: u64) -> (OpRecord, u64) {
     const PAGE: u64 = 4096;
-    let mut latencies = Vec::with_capacity(threads.iter().map(|thread| thread.ops.len()).sum());
-    let mut pages = vec![false; file_size.div_ceil(PAGE) as usize];
+    let all = || threads.iter().flat_map(|thread| thread.ops.clone());
+    let latency = |op: Op| op.end_ns.saturating_sub(op.start_ns);
+    let mut pages = vec![0_u64; file_size.div_ceil(PAGE * 64) as usize];
     let mut record = OpRecord::default();
-    for op in threads.iter().flat_map(|thread| &thread.ops) {
-        latencies.push(op.end_ns.saturating_sub(op.start_ns));
+    let (mut min, mut max) = (u64::MAX, 0);
+    for op in all() {
+        let ns = latency(op);
         record.count += 1;
+        record.total_ns = record.total_ns.saturating_add(ns);
+        (min, max) = (min.min(ns), max.max(ns));
         if let Ok(bytes @ 1..) = u64::try_from(op.returned) {
             record.bytes += bytes;
-            let last = (op.offset + bytes - 1) / PAGE;
+            let last = op.offset.saturating_add(bytes - 1) / PAGE;
             for page in op.offset / PAGE..=last {
-                if let Some(page) = pages.get_mut(page as usize) {
-                    *page = true;
+                if let Some(word) = pages.get_mut(page as usize / 64) {
+                    *word |= 1 << (page % 64);
                 }
             }
         }
     }
-    latencies.sort_unstable();
-    record.total_ns = latencies.iter().sum();
     // The value at or below which that share of the ops lies.
     let quantile = |share: f64| {
-        let rank = (latencies.len() as f64 * share).ceil() as usize;
-        latencies.get(rank.saturating_sub(1)).copied().unwrap_or(0)
+        let rank = (record.count as f64 * share).ceil() as u64;
+        of_rank(|| all().map(latency), rank.saturating_sub(1), min, max)
     };
-    record.min_ns = latencies.first().copied().unwrap_or(0);
-    record.p50_ns = quantile(0.5);
-    record.p99_ns = quantile(0.99);
-    (
-        record,
-        pages.into_iter().filter(|used| *used).count() as u64,
-    )
+    if record.count > 0 {
+        record.min_ns = min;
+        record.p50_ns = quantile(0.5);
+        record.p99_ns = quantile(0.99);
+    }
+    let pages_used = pages.iter().map(|word| u64::from(word.count_ones())).sum();
+    (record, pages_used)
+}
+
+/// The value that so many others come before when all, which lie from `low` to `high`, are
+/// in order. Narrows down where it is, so that none has to be kept.
+fn of_rank<I: Iterator<Item = u64>>(
+    values: impl Fn() -> I,
+    mut rank: u64,
+    mut low: u64,
+    mut high: u64,
+) -> u64 {
+    const CELLS: u64 = 4096;
+    while low < high {
+        let width = (high - low) / CELLS + 1;
+        let mut counts = [0_u64; CELLS as usize];
+        for value in values().filter(|value| (low..=high).contains(value)) {
+            counts[((value - low) / width) as usize] += 1;
+        }
+        let holds_it = |count: &u64| match rank.checked_sub(*count) {
+            None => true,
+            Some(rest) => {
+                rank = rest;
+                false
+            }
+        };
+        // All are there, unless the reader has changed what it had recorded.
+        let Some(cell) = counts.iter().position(holds_it) else {
+            return high;
+        };
+        low += cell as u64 * width;
+        high = high.min(low + (width - 1));
+    }
+    low
+}
+
+#[cfg(test)]
+mod tests {
+    use super::of_rank;
+
+    #[test]
+    fn the_value_of_a_rank_is_found_without_keeping_any() {
+        let random = fastrand::Rng::with_seed(7);
+        for (count, limit) in [(1, 10), (2, 2), (1000, 5), (1000, u64::MAX), (999, 1 << 40)] {
+            let mut random = random.clone();
+            let values: Vec<u64> = (0..count).map(|_| random.u64(0..limit)).collect();
+            let mut sorted = values.clone();
+            sorted.sort_unstable();
+            let (low, high) = (sorted[0], sorted[sorted.len() - 1]);
+            for rank in [0, count / 2, count * 99 / 100, count - 1] {
+                let found = of_rank(|| values.iter().copied(), rank as u64, low, high);
+                assert_eq!(found, sorted[rank], "{rank} of {count} below {limit}");
+            }
+        }
+    }
 }

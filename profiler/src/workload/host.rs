@@ -12,8 +12,9 @@ use rustix::io::FdFlags;
 use rustix::process::{Gid, Uid};
 
 use super::identity::Identity;
+use super::ops::Ops;
 use super::reader::COMMAND;
-use super::record::{Op, Records};
+use super::record::Records;
 use super::spec::Spec;
 use super::subject::{DirectAlign, name_only, proc_path};
 use super::wire::{self, Answer, Channel, Done};
@@ -41,12 +42,12 @@ impl Stopper {
 }
 
 /// What one thread of the reader recorded.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ThreadOps {
+#[derive(Clone, Debug)]
+pub struct ThreadOps<'a> {
     /// The thread's id.
     pub tid: u32,
     /// Its ops in the order in which it did them.
-    pub ops: Vec<Op>,
+    pub ops: Ops<'a>,
 }
 
 impl Reader {
@@ -174,7 +175,7 @@ impl Reader {
     }
 
     /// What its threads have recorded so far, whether it still runs or has died.
-    pub fn ops(&self) -> Vec<ThreadOps> {
+    pub fn ops(&self) -> Vec<ThreadOps<'_>> {
         let one = |thread| {
             let (tid, ops) = self.records.recorded(thread);
             ThreadOps { tid, ops }

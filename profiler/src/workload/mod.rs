@@ -16,6 +16,7 @@
 
 pub mod host;
 pub mod identity;
+mod ops;
 pub mod order;
 pub mod own;
 pub mod place;
@@ -31,6 +32,7 @@ mod wire;
 
 pub use host::{Reader, Stopper, ThreadOps};
 pub use identity::Identity;
+pub use ops::Ops;
 pub use own::{Interrupted, OwnFile};
 pub use place::{Device, Place};
 pub use record::Op;

@@ -14,6 +14,7 @@ use anyhow::{Context as _, Result, ensure};
 use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::mm::{Advice, MapFlags, ProtFlags};
 
+use super::ops::Ops;
 use super::order;
 use super::spec::Spec;
 
@@ -179,15 +180,12 @@ impl Records {
     }
 
     /// A thread's id, and the ops that it has recorded so far.
-    pub(crate) fn recorded(&self, thread: u32) -> (u32, Vec<Op>) {
+    pub(crate) fn recorded(&self, thread: u32) -> (u32, Ops<'_>) {
         let header = self.thread(thread);
         let count = header.count.load(Ordering::Acquire).min(self.room(thread)) as usize;
-        let first = self.first_op(thread);
-        let ops = (0..count)
-            // SAFETY: below the count, which is within the thread's room; the reader
-            // wrote it before the count and does not write it again.
-            .map(|i| unsafe { first.add(i).read_volatile() })
-            .collect();
+        // SAFETY: the count is within the thread's room, which is mapped as long as `self`;
+        // the reader wrote the ops before the count and does not write them again.
+        let ops = unsafe { Ops::new(self.first_op(thread), count) };
         (header.tid.load(Ordering::Relaxed), ops)
     }
 
@@ -300,7 +298,11 @@ mod tests {
         // SAFETY: the only one of this thread.
         let mut log = unsafe { reader.log(1) };
         log.sign(4711);
-        assert_eq!(parent.recorded(1), (4711, vec![]));
+        let recorded = |thread| {
+            let (tid, ops) = parent.recorded(thread);
+            (tid, ops.collect::<Vec<_>>())
+        };
+        assert_eq!(recorded(1), (4711, vec![]));
         let mut offsets = vec![];
         while let Some(offset) = log.next() {
             offsets.push(offset);
@@ -308,13 +310,42 @@ mod tests {
         }
         assert_eq!(offsets, [2 * 4096, 3 * 4096, 4 * 4096]);
         assert_eq!(
-            parent.recorded(1).1,
+            recorded(1).1,
             offsets.into_iter().map(op).collect::<Vec<_>>()
         );
-        assert_eq!(parent.recorded(0), (0, vec![]));
+        assert_eq!(recorded(0), (0, vec![]));
         // One too many is not written into the neighbour's.
         log.push(op(0));
-        assert_eq!(parent.recorded(1).1.len(), 3);
+        assert_eq!(recorded(1).1.len(), 3);
+    }
+
+    #[test]
+    fn ops_are_read_as_often_as_one_likes() {
+        let spec = Spec {
+            file_size: 4096,
+            block_size: 1,
+            stride: 1,
+            threads: 1,
+            reads: 200_000,
+            ..spec()
+        };
+        let (parent, memory) = Records::create(&spec).unwrap();
+        let reader = Records::open(&memory, &spec).unwrap();
+        // SAFETY: the only one of this thread.
+        let mut log = unsafe { reader.log(0) };
+        for start_ns in 0..200_000 {
+            log.push(Op {
+                start_ns,
+                ..Op::default()
+            });
+        }
+        let mut ops = parent.recorded(0).1;
+        assert!(ops.clone().map(|op| op.start_ns).eq(0..200_000));
+        // What was given back is there again.
+        assert_eq!(ops.nth(150_000).map(|op| op.start_ns), Some(150_000));
+        assert!(ops.clone().map(|op| op.start_ns).eq(150_001..200_000));
+        assert_eq!((ops.len(), ops.count()), (49_999, 49_999));
+        assert!(parent.recorded(0).1.map(|op| op.start_ns).eq(0..200_000));
     }
 
     #[test]
