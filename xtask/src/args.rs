@@ -121,7 +121,7 @@ pub(crate) struct Bench {
     /// Few rounds and only the main modes: the page stays as it is
     #[arg(long)]
     pub(crate) quick: bool,
-    /// How often each tool is held against nothing [default: 20; with --quick: 6]
+    /// How often each tool is held against nothing [default: 15; with --quick: 6]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=200))]
     rounds: Option<u16>,
     /// Only tools with this in their name; may be given several times
@@ -134,7 +134,7 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn rounds(&self) -> u16 {
-        self.rounds.unwrap_or(if self.quick { 6 } else { 20 })
+        self.rounds.unwrap_or(if self.quick { 6 } else { 15 })
     }
 }
 
