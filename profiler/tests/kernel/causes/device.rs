@@ -113,7 +113,7 @@ fn a_block_device_that_is_read_itself_gives_data() {
     };
     let folder = folder();
     // Past the file system's own blocks, which it keeps in the same cache.
-    let offset = 96 << 20;
+    let offset = 88 << 20;
     let script = Script {
         offset,
         ..far_apart(&folder.path().join("ops"), disk.device())

@@ -14,9 +14,9 @@ use crate::{
 
 const READERS: u32 = 12;
 /// Not each of them stands in a queue: who has just been served may come first.
-const READS: u64 = 600;
+const READS: u64 = 450;
 const DEPTH: u32 = 4;
-const SERVICE: Duration = Duration::from_millis(4);
+const SERVICE: Duration = Duration::from_millis(8);
 
 #[test]
 fn readers_that_stand_in_a_queue_are_told_so() {
@@ -34,7 +34,7 @@ fn readers_that_stand_in_a_queue_are_told_so() {
     }
     crowd(
         &disk,
-        "12 readers, a disk that takes 4 requests and serves one in 4 ms",
+        "12 readers, a disk that takes 4 requests and serves one in 8 ms",
     );
     if let Err(why) = queue.scheduled("mq-deadline", 64) {
         skip!("{why}");

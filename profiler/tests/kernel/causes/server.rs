@@ -18,7 +18,7 @@ fn a_slow_server_is_blamed_for_its_time() {
         skip!("{why}");
     }
     let folder = folder();
-    let backing = file(&folder, "backing", 32 << 20);
+    let backing = file(&folder, "backing", 40 << 20);
     let mounted = folder.path().join("mounted");
     std::fs::create_dir(&mounted).expect("a folder");
     let files = match SlowFiles::serve(&backing, &mounted) {

@@ -28,7 +28,7 @@ pub(crate) struct SlowDisk {
 }
 
 /// Bytes of the file.
-const SIZE: usize = 32 << 20;
+const SIZE: usize = 40 << 20;
 
 impl SlowDisk {
     /// Makes and mounts one with an ext4. Why not, if it cannot.
