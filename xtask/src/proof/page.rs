@@ -58,7 +58,8 @@ const HOW: &str = "
     cargo xtask proof
 
 It needs root, as `cargo xtask test` does, and installs what is missing. `--runs N` runs it so many
-times instead of three, `--short` leaves out the long tests. The page is only written if no test
+times instead of three. The long tests (a minute of reading, 100,000 reads, hundreds of limited ones)
+are part of the first run, and `--short` leaves them out. The page is only written if no test
 failed in any run. Times depend on the machine, and are no promise for yours; shares, counts and
 names should come out the same.
 ";

@@ -14,7 +14,7 @@ use crate::{
 
 const READERS: u32 = 12;
 /// Not each of them stands in a queue: who has just been served may come first.
-const READS: u64 = 450;
+const READS: u64 = 700;
 const DEPTH: u32 = 4;
 const SERVICE: Duration = Duration::from_millis(8);
 
