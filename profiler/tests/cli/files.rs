@@ -27,7 +27,7 @@ fn what_is_no_report_is_refused() {
     let recording = fs::read(recordings().join("warm.rec")).unwrap();
     let half = golden.len() / 2;
     for (name, content, word) in [
-        ("empty", &b""[..], "neither a report"),
+        ("empty", &b""[..], "it is empty"),
         ("garbage", b"\x00\xff\x1b[2Jnonsense", "neither a report"),
         ("truncated", &golden[..half], "neither a report"),
         ("list", b"[]", "neither a report"),
@@ -49,7 +49,7 @@ fn what_is_no_report_is_refused() {
     }
     run(profiler(["report"]).arg(folder.path())).refuses(&["directory"]);
     run(&mut profiler(["report", "/nowhere"])).refuses(&["/nowhere", "No such file"]);
-    run(&mut profiler(["report", "/dev/null"])).refuses(&["neither"]);
+    run(&mut profiler(["report", "/dev/null"])).refuses(&["it is empty"]);
 }
 
 /// What is left of a recording is shown, and says that it is not all.

@@ -36,6 +36,8 @@ pub(crate) enum Line<'a> {
         stalled: u64,
         /// Those of them whose largest cause was this one.
         named: u64,
+        /// Others, whose end the kernel hid from the probes.
+        hidden: u64,
         injected_ns: u64,
         found_ns: u64,
     },

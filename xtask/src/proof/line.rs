@@ -23,6 +23,7 @@ pub(super) enum Line {
         provoked: String,
         stalled: u64,
         named: u64,
+        hidden: u64,
         injected_ns: u64,
         found_ns: u64,
     },
@@ -83,6 +84,7 @@ mod tests {
                 provoked,
                 stalled: 200,
                 named: 199,
+                hidden: 1,
                 injected_ns: 5,
                 found_ns: 6,
             }),
@@ -127,6 +129,7 @@ mod tests {
                 provoked: own("how"),
                 stalled: 200,
                 named: 199,
+                hidden: 1,
                 injected_ns: 5,
                 found_ns: 6,
             }

@@ -31,6 +31,8 @@ impl Ratio {
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) struct Stall {
     pub(super) named: Ratio,
+    /// Other calls, whose end the kernel hid.
+    pub(super) hidden: u64,
     pub(super) injected_ns: u64,
     pub(super) found_ns: u64,
 }
@@ -88,6 +90,7 @@ impl Merged {
                 provoked,
                 stalled,
                 named,
+                hidden,
                 injected_ns,
                 found_ns,
             } => {
@@ -102,6 +105,7 @@ impl Merged {
                 let sum = ours.runs[run].get_or_insert_default();
                 sum.named.good += named;
                 sum.named.all += stalled;
+                sum.hidden += hidden;
                 sum.injected_ns += injected_ns;
                 sum.found_ns += found_ns;
             }
@@ -189,6 +193,7 @@ mod tests {
             provoked: provoked.into(),
             stalled,
             named: stalled - 1,
+            hidden: 0,
             injected_ns: 100,
             found_ns: 101,
         }

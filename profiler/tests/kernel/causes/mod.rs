@@ -40,6 +40,9 @@ struct Stall {
     found_ns: u64,
     /// The cause is the one that took most of the call's blocked time.
     named: bool,
+    /// The kernel did not tell the probes when the call was woken, or when it ran again:
+    /// it is unexplained, and said to be.
+    hidden: bool,
     /// The whole call, to be shown where it is off.
     blame: Blame<u64>,
 }
@@ -51,6 +54,7 @@ impl Stall {
             injected_ns,
             found_ns: blamed(call, cause),
             named: main_cause(&call.blame_ns) == cause,
+            hidden: hidden_ns(call) * 2 > call.latency_ns,
             blame: call.blame_ns,
         }
     }
@@ -77,10 +81,10 @@ impl Stall {
 
 /// Holds what was found against what was injected.
 fn prove(cause: &str, provoked: &str, stalls: &[Stall]) {
+    let told = stalls.iter().filter(|stall| !stall.hidden).count();
     assert!(
-        stalls.len() as u64 >= ENOUGH,
-        "{cause}, {provoked}: only {} stalls",
-        stalls.len()
+        told as u64 >= ENOUGH,
+        "{cause}, {provoked}: only {told} stalls"
     );
     agree(cause, provoked, stalls);
 }
@@ -89,9 +93,11 @@ fn prove(cause: &str, provoked: &str, stalls: &[Stall]) {
 ///
 /// Of single stalls, one in ten may be off: those that the reader's own clock calls
 /// [`undisturbed`] may still have been so by up to a tenth.
-fn agree(cause: &str, provoked: &str, stalls: &[Stall]) {
-    let total = |what: fn(&Stall) -> u64| stalls.iter().map(what).sum::<u64>();
-    let count = |what: fn(&&Stall) -> bool| stalls.iter().filter(what).count() as u64;
+fn agree(cause: &str, provoked: &str, all: &[Stall]) {
+    let stalls: Vec<_> = all.iter().filter(|stall| !stall.hidden).collect();
+    let hidden = (all.len() - stalls.len()) as u64;
+    let total = |what: fn(&Stall) -> u64| stalls.iter().map(|stall| what(stall)).sum::<u64>();
+    let count = |what: fn(&Stall) -> bool| stalls.iter().filter(|stall| what(stall)).count() as u64;
     let (injected_ns, found_ns) = (total(|s| s.injected_ns), total(|s| s.found_ns));
     let (named, agree) = (count(|stall| stall.named), count(|stall| stall.agrees()));
     let stalled = stalls.len() as u64;
@@ -100,6 +106,7 @@ fn agree(cause: &str, provoked: &str, stalls: &[Stall]) {
         provoked,
         stalled,
         named,
+        hidden,
         injected_ns,
         found_ns,
     });
@@ -112,6 +119,10 @@ fn agree(cause: &str, provoked: &str, stalls: &[Stall]) {
     assert!(injected_ns.abs_diff(found_ns) <= room, "{cause}: {off:#?}");
     assert!(agree * 10 >= stalled * 9, "{cause}: {off:#?}");
     assert!(
+        hidden * 20 <= all.len() as u64,
+        "{cause}: the kernel hid the end of {hidden}"
+    );
+    assert!(
         named * 100 >= stalled * 99,
         "{cause}: named in {named} of {stalled}: {:#?}",
         stalls
@@ -119,6 +130,14 @@ fn agree(cause: &str, provoked: &str, stalls: &[Stall]) {
             .filter(|stall| !stall.named)
             .collect::<Vec<_>>()
     );
+}
+
+/// For how long the kernel left the probes without a word of what went on.
+fn hidden_ns(call: &SlowCall) -> u64 {
+    let parts = call.parts.iter();
+    let hidden =
+        parts.filter(|part| part.cause == "unexplained" && part.detail.contains("did not tell"));
+    hidden.map(|part| part.ns).sum()
 }
 
 /// Whether the injected stall is all that kept an op, by the clock of who made it. On a

@@ -75,6 +75,7 @@ fn freeing_memory_is_blamed_for_its_time() {
         provoked: "holes read in a cgroup at its limit of memory; the kernel's pressure account",
         stalled: stalled.len() as u64,
         named: named as u64,
+        hidden: 0,
         injected_ns,
         found_ns,
     });

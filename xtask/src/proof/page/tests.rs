@@ -6,6 +6,7 @@ fn stalls(cause: &str, named: u64, found_ns: u64) -> Line {
         provoked: "a slow disk".into(),
         stalled: 200,
         named,
+        hidden: 0,
         injected_ns: 1_600_000_000,
         found_ns,
     }
@@ -96,7 +97,8 @@ fn measures_are_shown_of_each_run_and_counts_of_the_worst() {
             "200",
             "1.60 s",
             "+1.0 % / −0.5 % / +0.0 %",
-            "198 of 200"
+            "198 of 200",
+            "0"
         ]
     );
     assert_eq!(
