@@ -166,7 +166,7 @@ fn a_reader_that_is_woken_onto_a_busy_cpu_waits_in_the_run_queue() {
     );
     prove(
         "peer",
-        "the same calls, until the write",
+        "pipe, before a write whose writer keeps the CPU",
         &stalls("peer", "runqueue", |op, written, _| written - op.start_ns),
     );
 }

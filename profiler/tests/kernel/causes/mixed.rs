@@ -69,7 +69,7 @@ fn a_lock_and_then_the_device_have_each_their_part() {
         "a write of 12 ms before, then a disk that takes 8 ms",
         &lock,
     );
-    prove("device", "the same calls, from the lock on", &device);
+    prove("device", "a disk that takes 8 ms, after a lock", &device);
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn limited_and_slow(count: u64) {
     );
     proved(
         "device",
-        "the same calls, once the limit let them go",
+        "a disk that takes 20 ms, after a limit of 10 reads a second",
         &device,
     );
 }

@@ -41,7 +41,7 @@ fn readers_that_stand_in_a_queue_are_told_so() {
     }
     crowd(
         &disk,
-        "the same, with a scheduler (mq-deadline) that keeps the others",
+        "12 readers, such a disk, and a scheduler (mq-deadline) that keeps the others",
     );
 }
 
@@ -87,5 +87,5 @@ fn crowd(disk: &SlowDisk, provoked: &str) {
         })
         .unzip();
     prove("queue", provoked, &queue);
-    prove("device", "the same calls, once the disk has them", &device);
+    prove("device", &format!("after the queue: {provoked}"), &device);
 }

@@ -27,7 +27,10 @@ fn a_slow_server_is_blamed_for_its_time() {
     };
     let ways = [
         (files.cached(), "FUSE, its server takes 8 ms"),
-        (files.direct(), "the same, past the page cache"),
+        (
+            files.direct(),
+            "FUSE past the page cache, its server takes 8 ms",
+        ),
     ];
     for (path, provoked) in ways {
         let script = far_apart(&folder.path().join("ops"), &path);

@@ -38,7 +38,10 @@ fn limited(count: u64) {
     };
     let ways = [
         (true, "cgroup limit of 10 reads a second, O_DIRECT"),
-        (false, "the same, through the page cache"),
+        (
+            false,
+            "cgroup limit of 10 reads a second, through the page cache",
+        ),
     ];
     for (direct, provoked) in ways {
         let script = Script {
