@@ -166,7 +166,7 @@ pub struct Request {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ended {
     pub head: Head,
-    /// Bytes asked for. For vectors: the sum is not known in the kernel side, 0.
+    /// Bytes asked for; for vectors, the sum of their buffers.
     pub requested: u64,
     /// Return value: bytes, or -errno. For faults: 0.
     pub returned: i64,

@@ -33,17 +33,7 @@ fn a_reader_that_runs_already_is_seen_with_all_its_threads() {
     needs_kernel!();
     let folder = folder();
     let path = file(&folder, "data", 4 << 20);
-    let script = Script {
-        record: folder.path().join("ops"),
-        path: Some(path),
-        // From four threads, see the player.
-        block: 4096,
-        stride: 4096,
-        count: 500,
-        direct: true,
-        endless: true,
-        ..Script::default()
-    };
+    let script = Script::endless(folder.path(), path);
     let (_baton, stdin) = Baton::pair();
     let reader = start(&script, stdin);
     script.wait_ready();
@@ -97,14 +87,9 @@ fn a_reader_that_ends_ends_the_session() {
     let folder = folder();
     let path = file(&folder, "data", 1 << 20);
     let script = Script {
-        record: folder.path().join("ops"),
-        path: Some(path),
-        block: 4096,
-        stride: 4096,
         count: 100,
-        direct: true,
         lockstep: true,
-        ..Script::default()
+        ..Script::direct(folder.path(), path)
     };
     let (mut baton, stdin) = Baton::pair();
     let mut reader = start(&script, stdin);

@@ -143,14 +143,7 @@ fn short_lived_threads_and_processes_are_not_missed() {
     needs_kernel!();
     let folder = folder();
     let path = file(&folder, "data", 1 << 20);
-    let script = Script {
-        record: folder.path().join("ops"),
-        path: Some(path),
-        block: 4096,
-        stride: 4096,
-        direct: true,
-        ..Script::default()
-    };
+    let script = Script::direct(folder.path(), path);
     for script in [
         Script {
             threads: 100,

@@ -61,15 +61,6 @@ pub(crate) fn profiler(words: &[&str]) -> Command {
     command
 }
 
-/// This program again, as the reader that [`crate::player`] makes of it.
-pub(crate) fn player(words: &[&str]) -> Vec<String> {
-    let program = std::env::current_exe().expect("this program's path");
-    let mut command = vec![program.to_str().expect("a path in UTF-8").to_owned()];
-    command.push(crate::player::WORD.into());
-    command.extend(words.iter().map(|&word| word.to_owned()));
-    command
-}
-
 /// A session that has ended.
 pub(crate) struct Session {
     pub report: Report,

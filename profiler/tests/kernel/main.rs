@@ -5,6 +5,7 @@
 //! No test asserts how long something takes. Where a machine is busy, a share of the
 //! calls may be off, and each test says how large a share and why.
 
+mod again;
 mod attach;
 mod causes;
 mod command;

@@ -1,7 +1,6 @@
-//! A program to be watched: this test program, started again with [`WORD`].
+//! A program to be watched: this test program, started [`again`] with [`WORD`].
 //!
-//! It must not read anything but what it is told to, so it does its work before the
-//! test harness begins. It keeps a record of its reads, as the bundled reader does, and
+//! It keeps a record of its reads, as the bundled reader does, and
 //! talks with the test through a socket and `recv`, which is no call of the read family.
 
 use std::{
@@ -19,6 +18,8 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+
+use crate::again;
 
 pub(crate) const WORD: &str = "profiler-test-player";
 
@@ -77,10 +78,30 @@ pub(crate) struct Script {
 }
 
 impl Script {
+    /// `O_DIRECT` reads of one block after the other, with its signs in a folder.
+    pub(crate) fn direct(folder: &Path, path: PathBuf) -> Self {
+        Self {
+            record: folder.join("ops"),
+            path: Some(path),
+            block: 4096,
+            stride: 4096,
+            direct: true,
+            ..Self::default()
+        }
+    }
+
+    /// The same again and again, from four threads.
+    pub(crate) fn endless(folder: &Path, path: PathBuf) -> Self {
+        Self {
+            count: 500,
+            endless: true,
+            ..Self::direct(folder, path)
+        }
+    }
+
     /// The command that plays it.
     pub(crate) fn command(&self) -> Vec<String> {
-        let script = serde_json::to_string(self).expect("a script");
-        crate::harness::player(&[&script])
+        again::command(WORD, self)
     }
 
     fn ready(&self) -> PathBuf {
@@ -98,24 +119,8 @@ impl Script {
 
     /// What the player recorded.
     pub(crate) fn ops(&self) -> Vec<Op> {
-        let text = fs::read(&self.record).expect("the player's record");
-        serde_json::from_slice(&text).expect("a list of ops")
+        again::read(&self.record)
     }
-}
-
-/// Before `main`: the test harness reads files of its own.
-#[used]
-#[unsafe(link_section = ".init_array")]
-static BEFORE_MAIN: extern "C" fn() = before_main;
-
-extern "C" fn before_main() {
-    let mut args = std::env::args().skip(1);
-    if args.next().as_deref() != Some(WORD) {
-        return;
-    }
-    let script = serde_json::from_str(&args.next().unwrap_or_default()).expect("a script");
-    play(&script);
-    std::process::exit(0);
 }
 
 pub(crate) fn now() -> u64 {
@@ -123,7 +128,7 @@ pub(crate) fn now() -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
-fn play(script: &Script) {
+pub(crate) fn play(script: &Script) {
     for cgroup in &script.cgroups {
         fs::write(cgroup.join("cgroup.procs"), std::process::id().to_string()).expect("a cgroup");
     }
@@ -150,8 +155,7 @@ fn play(script: &Script) {
         Some(path) if script.mapped => touches(script, path),
         Some(path) => reads(script, path, 0..script.count),
     };
-    let text = serde_json::to_vec(&ops).expect("ops");
-    fs::write(&script.record, text).expect("the record");
+    again::write(&script.record, &ops);
 }
 
 /// On one CPU only, and by a fixed priority.

@@ -36,16 +36,10 @@ impl Mode {
     ];
 
     /// Modes of which the rate counts, not the time added to each.
-    pub(crate) const RATES: [Self; 8] = [
-        Random1,
-        Random8,
-        Sequential1,
-        Sequential8,
-        DirectRandom1,
-        DirectRandom8,
-        DirectSequential1,
-        DirectSequential8,
-    ];
+    pub(crate) fn rates() -> impl Iterator<Item = Self> {
+        let per_call = |mode: &Self| matches!(mode, Warm | Syscall | Switch);
+        Self::ALL.into_iter().filter(move |mode| !per_call(mode))
+    }
 
     pub(crate) fn name(self) -> &'static str {
         match self {

@@ -185,7 +185,7 @@ fn rates(results: &Results) -> String {
             .iter()
             .any(|it| it.mode == *mode && it.watched)
     };
-    let modes = Mode::RATES.into_iter().filter(measured).collect::<Vec<_>>();
+    let modes = Mode::rates().filter(measured).collect::<Vec<_>>();
     let mut without = Table::new(&["nobody watches", "4 KiB reads per second"]);
     let mut table = Table::new(
         &std::iter::once("lost with")

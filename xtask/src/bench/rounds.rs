@@ -23,7 +23,7 @@ fn slices(quick: bool) -> Vec<(Mode, bool)> {
     if quick {
         slices.extend([(Mode::Random1, true), (Mode::DirectRandom1, true)]);
     } else {
-        slices.extend(Mode::RATES.map(|mode| (mode, true)));
+        slices.extend(Mode::rates().map(|mode| (mode, true)));
     }
     slices.extend(other);
     slices

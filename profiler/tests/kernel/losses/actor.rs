@@ -1,6 +1,5 @@
 //! Processes that come to a bad end, or read as fast as they can: this test program,
-//! started again with [`WORD`]. Like [`crate::player`], it reads nothing but what it is
-//! told to.
+//! started [`again`] with [`WORD`].
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -19,9 +18,12 @@ use rustix::fs::{Advice, fadvise};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::ids;
-use crate::player::{Op, now, tid};
+use crate::{
+    again,
+    player::{Op, now, tid},
+};
 
-const WORD: &str = "profiler-test-actor";
+pub(crate) const WORD: &str = "profiler-test-actor";
 
 /// What it does.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -65,7 +67,7 @@ pub(super) enum Act {
 
 /// An act, and where the actor and its test leave each other signs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Actor {
+pub(crate) struct Actor {
     act: Act,
     sign: PathBuf,
 }
@@ -78,9 +80,7 @@ impl Actor {
     }
 
     pub(super) fn command(&self) -> Vec<String> {
-        let mut command = crate::harness::player(&[&serde_json::to_string(self).expect("JSON")]);
-        command[1] = WORD.to_owned();
-        command
+        again::command(WORD, self)
     }
 
     /// Waits until it has begun; its process id.
@@ -96,8 +96,7 @@ impl Actor {
     }
 
     pub(super) fn record<T: DeserializeOwned>(&self) -> T {
-        let text = fs::read(self.sign.with_extension("record")).expect("the actor's record");
-        serde_json::from_slice(&text).expect("a record")
+        again::read(&self.sign.with_extension("record"))
     }
 
     fn wait_go(&self) {
@@ -107,8 +106,7 @@ impl Actor {
     }
 
     fn write<T: Serialize>(&self, record: &T) {
-        let text = serde_json::to_vec(record).expect("JSON");
-        fs::write(self.sign.with_extension("record"), text).expect("a record");
+        again::write(&self.sign.with_extension("record"), record);
     }
 
     fn play(&self) {
@@ -173,17 +171,7 @@ impl Actor {
     }
 }
 
-/// Before `main`, as the player.
-#[used]
-#[unsafe(link_section = ".init_array")]
-static BEFORE_MAIN: extern "C" fn() = before_main;
-
-extern "C" fn before_main() {
-    let mut args = std::env::args().skip(1);
-    if args.next().as_deref() != Some(WORD) {
-        return;
-    }
-    let actor: Actor = serde_json::from_str(&args.next().unwrap_or_default()).expect("an act");
+pub(crate) fn play(actor: &Actor) {
     actor.play();
     // All its threads, whatever they do.
     // SAFETY: ends the process, which has nothing to clean up.

@@ -103,17 +103,7 @@ fn an_attached_process_lives_on_and_can_be_attached_to_again() {
     needs_kernel!();
     let folder = folder();
     let path = file(&folder, "data", 4 << 20);
-    let script = Script {
-        record: folder.path().join("ops"),
-        path: Some(path),
-        // From four threads, see the player.
-        block: 4096,
-        stride: 4096,
-        count: 500,
-        direct: true,
-        endless: true,
-        ..Script::default()
-    };
+    let script = Script::endless(folder.path(), path);
     let (_baton, stdin) = Baton::pair();
     let reader: Reaped = start(&script, stdin);
     script.wait_ready();

@@ -1,7 +1,7 @@
 //! Nothing is lost in silence: whatever ends, stops or floods, each call is told, or
 //! what is missing is counted.
 
-mod actor;
+pub(crate) mod actor;
 mod busy;
 mod collector;
 mod exec;

@@ -1,7 +1,7 @@
 //! What the page cache did for each call, held against those who can be asked beforehand.
 
 mod endings;
-mod odd;
-mod pager;
+pub(crate) mod odd;
+pub(crate) mod pager;
 mod pages;
 mod recorded;

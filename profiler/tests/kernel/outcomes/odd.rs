@@ -1,10 +1,9 @@
 //! A program whose reads end in every way that a read can end.
 //!
-//! This test program, started again with [`WORD`], as [`crate::player`] is.
+//! This test program, started [`again`] with [`WORD`].
 
 use std::{
     ffi::CString,
-    fs,
     io::{Error, pipe},
     os::{fd::AsRawFd as _, unix::ffi::OsStrExt as _},
     path::{Path, PathBuf},
@@ -12,13 +11,13 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::player::now;
+use crate::{again, player::now};
 
-const WORD: &str = "profiler-test-odd";
+pub(crate) const WORD: &str = "profiler-test-odd";
 
 /// How a read is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum How {
+pub(crate) enum How {
     Pread,
     /// `read` at the file's position.
     Read,
@@ -40,7 +39,7 @@ pub(super) enum How {
 
 /// One read, and what it is made of.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Step {
+pub(crate) struct Step {
     pub name: String,
     pub how: How,
     pub path: PathBuf,
@@ -54,7 +53,7 @@ pub(super) struct Step {
 
 /// A step that was made.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Made {
+pub(crate) struct Made {
     pub name: String,
     /// Bytes, or a negative errno.
     pub returned: i64,
@@ -63,7 +62,7 @@ pub(super) struct Made {
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Steps {
+pub(crate) struct Steps {
     pub steps: Vec<Step>,
     pub rounds: u32,
     pub record: PathBuf,
@@ -71,33 +70,18 @@ pub(super) struct Steps {
 
 impl Steps {
     pub(super) fn command(&self) -> Vec<String> {
-        let program = std::env::current_exe().expect("this program's path");
-        let program = program.to_str().expect("a path in UTF-8").to_owned();
-        let steps = serde_json::to_string(self).expect("steps");
-        vec![program, WORD.into(), steps]
+        again::command(WORD, self)
     }
 
     pub(super) fn made(&self) -> Vec<Made> {
-        let text = fs::read(&self.record).expect("the record");
-        serde_json::from_slice(&text).expect("a list of steps")
+        again::read(&self.record)
     }
 }
 
-/// Before `main`: the test harness reads files of its own.
-#[used]
-#[unsafe(link_section = ".init_array")]
-static BEFORE_MAIN: extern "C" fn() = before_main;
-
-extern "C" fn before_main() {
-    let mut args = std::env::args().skip(1);
-    if args.next().as_deref() != Some(WORD) {
-        return;
-    }
-    let steps: Steps = serde_json::from_str(&args.next().unwrap_or_default()).expect("steps");
+pub(crate) fn play(steps: &Steps) {
     let round = |_| steps.steps.iter().map(make);
     let made: Vec<Made> = (0..steps.rounds).flat_map(round).collect();
-    fs::write(&steps.record, serde_json::to_vec(&made).expect("a record")).expect("the record");
-    std::process::exit(0);
+    again::write(&steps.record, &made);
 }
 
 /// A buffer as `O_DIRECT` wants it.

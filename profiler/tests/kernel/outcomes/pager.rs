@@ -1,9 +1,9 @@
 //! A program that asks of each page whether it is in the page cache, then reads it.
 //!
-//! This test program, started again with [`WORD`], as [`crate::player`] is.
+//! This test program, started [`again`] with [`WORD`].
 
 use std::{
-    fs::{self, File},
+    fs::File,
     os::{fd::AsRawFd as _, unix::fs::FileExt as _},
     path::PathBuf,
     time::{Duration, Instant},
@@ -12,14 +12,14 @@ use std::{
 use rustix::fs::{Advice, fadvise};
 use serde::{Deserialize, Serialize};
 
-use crate::player::now;
+use crate::{again, player::now};
 
-const WORD: &str = "profiler-test-pager";
+pub(crate) const WORD: &str = "profiler-test-pager";
 pub(super) const PAGE: usize = 4096;
 
 /// What it is told to do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Visits {
+pub(crate) struct Visits {
     pub path: PathBuf,
     /// Where its record goes.
     pub record: PathBuf,
@@ -44,32 +44,16 @@ pub(super) struct Visit {
 
 impl Visits {
     pub(super) fn command(&self) -> Vec<String> {
-        let program = std::env::current_exe().expect("this program's path");
-        let program = program.to_str().expect("a path in UTF-8").to_owned();
-        let visits = serde_json::to_string(self).expect("visits");
-        vec![program, WORD.into(), visits]
+        again::command(WORD, self)
     }
 
     pub(super) fn made(&self) -> Vec<Visit> {
-        let text = fs::read(&self.record).expect("the pager's record");
-        serde_json::from_slice(&text).expect("a list of visits")
+        again::read(&self.record)
     }
 }
 
-/// Before `main`: the test harness reads files of its own.
-#[used]
-#[unsafe(link_section = ".init_array")]
-static BEFORE_MAIN: extern "C" fn() = before_main;
-
-extern "C" fn before_main() {
-    let mut args = std::env::args().skip(1);
-    if args.next().as_deref() != Some(WORD) {
-        return;
-    }
-    let visits: Visits = serde_json::from_str(&args.next().unwrap_or_default()).expect("visits");
-    let text = serde_json::to_vec(&visit(&visits)).expect("a record");
-    fs::write(&visits.record, text).expect("the record");
-    std::process::exit(0);
+pub(crate) fn play(visits: &Visits) {
+    again::write(&visits.record, &visit(visits));
 }
 
 fn visit(visits: &Visits) -> Vec<Visit> {
