@@ -46,9 +46,6 @@ pub struct Offsets {
     /// `thread_info.status` (x86: says that the call is a 32-bit one).
     pub task_status: u32,
     pub files_fdt: u32,
-    /// The table that a `files_struct` brings along, and its descriptors.
-    pub files_fdtab: u32,
-    pub files_fd_array: u32,
     pub fdt_max_fds: u32,
     pub fdt_fd: u32,
     /// Fields of `struct file` lie in its first [`SPAN`] bytes, but for the mapping.
@@ -102,9 +99,15 @@ pub struct Offsets {
     pub regs_number: u32,
 }
 
-/// Where the probes cannot read in place, they copy this many bytes of a `struct file`
-/// and of a `struct inode` at once: one helper call instead of one a field.
+/// Where the probes cannot read in place ([`Fixed::type_word`]), they copy this many bytes
+/// of a `struct file` and of a `struct inode` at once: one helper call instead of one a
+/// field.
 pub const SPAN: usize = 128;
+
+/// Number of a helper that does not exist. In the object file it stands for the kernel's
+/// function `bpf_rdonly_cast`, whose number differs between kernels: the loader writes that
+/// one in its place.
+pub const STAND_IN_CAST: i32 = 0x6361_7374;
 
 /// A field that the running kernel does not have.
 pub const ABSENT: u32 = u32::MAX;
@@ -122,6 +125,11 @@ pub struct Fixed {
     pub hooks: u32,
     /// `O_DIRECT`, which differs between architectures.
     pub o_direct: u32,
+    /// Numbers of types in the kernel's BTF, for `bpf_rdonly_cast`: a struct that begins
+    /// with an `unsigned long`, and `struct file`. Both are 0 where the kernel lacks that
+    /// function (before 6.2), and the code that would call it is dead.
+    pub type_word: u32,
+    pub type_file: u32,
 }
 
 /// Numbers of system calls are below this.
@@ -132,8 +140,8 @@ pub const FIXED_BLOCK_IO: u32 = 1 << 0;
 
 const _: () = {
     assert!(size_of::<Control>() == 16);
-    assert!(size_of::<Offsets>() == 4 * 60);
-    assert!(size_of::<Fixed>() == 12 + CALLS);
+    assert!(size_of::<Offsets>() == 4 * 58);
+    assert!(size_of::<Fixed>() == 20 + CALLS);
 };
 
 pod!(Control, Offsets, Fixed);

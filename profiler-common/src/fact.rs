@@ -140,6 +140,9 @@ pub const WAIT_IN_RECLAIM: u32 = 1 << 2;
 pub const WAIT_IOWAIT: u32 = 1 << 3;
 /// It ran again before `head.at_ns`; when exactly was not seen.
 pub const WAIT_BACK_UNSEEN: u32 = 1 << 4;
+/// `stack` is that of an earlier sleep of the same thread, which it also slept for a request
+/// of its own, in a call of the same kind on the same file.
+pub const WAIT_STACK_EARLIER: u32 = 1 << 5;
 
 /// One stay in direct reclaim, on the CPU or off it.
 #[repr(C)]

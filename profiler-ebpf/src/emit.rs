@@ -7,7 +7,8 @@ use profiler_common::{
     counter::Counters,
     fact::{
         ENDED_AT_LAST_FACT, Ended, Head, KIND_ENDED, KIND_RECLAIM, KIND_REQUEST, KIND_WAIT,
-        Reclaim, Request, RequestFacts, WAIT_BACK_UNSEEN, WAIT_PREEMPTED, WAIT_WAKE_UNSEEN, Wait,
+        Reclaim, Request, RequestFacts, WAIT_BACK_UNSEEN, WAIT_PREEMPTED, WAIT_STACK_EARLIER,
+        WAIT_WAKE_UNSEEN, Wait,
     },
 };
 
@@ -98,6 +99,19 @@ pub(crate) fn wait(thread: &mut Thread, now: u64, unseen: u32) {
     } else {
         None
     };
+    let (mut flags, mut stack) = (sleep.flags | unseen, sleep.stack);
+    if sleep.requests != 0 {
+        if request.is_none() {
+            thread.usual.not_foreseen();
+            // Nothing explains this sleep, so its stack has to be its own.
+            if flags & WAIT_STACK_EARLIER != 0 {
+                flags &= !WAIT_STACK_EARLIER;
+                stack = -1;
+            }
+        } else if flags & WAIT_STACK_EARLIER == 0 {
+            thread.usual.foreseen();
+        }
+    }
     let thread = &*thread;
     // SAFETY: the reserved record, valid for one `Wait`, all of which is written.
     send(KIND_WAIT, |to: *mut Wait| unsafe {
@@ -108,8 +122,8 @@ pub(crate) fn wait(thread: &mut Thread, now: u64, unseen: u32) {
         (*to).lock_ns = sleep.lock_ns;
         (*to).lock_flags = sleep.lock_flags;
         (*to).state = sleep.state;
-        (*to).flags = sleep.flags | unseen;
-        (*to).stack = sleep.stack;
+        (*to).flags = flags;
+        (*to).stack = stack;
         (*to).waker_stack = if woken == 0 { -1 } else { sleep.waker_stack };
         (*to).waker_tid = if woken == 0 { 0 } else { sleep.waker_tid };
         (*to).waker_pid = if woken == 0 { 0 } else { sleep.waker_pid };
@@ -161,12 +175,12 @@ pub(crate) fn ended(task: *const u8, thread: &Thread, at_ns: u64, returned: i64,
     let open = &thread.open;
     let (mut dev, mut magic) = (open.dev, open.magic);
     if open.sb != 0 {
-        dev = kernel::copy(open.sb + u64::from(at!(sb_dev))).unwrap_or(0);
-        magic = kernel::copy::<u64>(open.sb + u64::from(at!(sb_magic))).unwrap_or(0) as u32;
+        dev = kernel::word(open.sb, at!(sb_dev)) as u32;
+        magic = kernel::word(open.sb, at!(sb_magic)) as u32;
     }
     let name = match open.dentry {
         0 => 0,
-        dentry => kernel::copy(dentry + u64::from(at!(dentry_name))).unwrap_or(0),
+        dentry => kernel::word(dentry, at!(dentry_name)),
     };
     // SAFETY: the reserved record, valid for one `Ended`, all of which is written.
     send(KIND_ENDED, |to: *mut Ended| unsafe {

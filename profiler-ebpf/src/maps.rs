@@ -30,6 +30,8 @@ pub(crate) static FIXED: Fixed = Fixed {
     calls: [0; CALLS],
     hooks: 0,
     o_direct: 0,
+    type_word: 0,
+    type_file: 0,
 };
 
 /// Reads a constant of the session; the verifier knows its value.

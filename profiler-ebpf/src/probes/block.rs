@@ -160,11 +160,17 @@ fn block_rq_issue(ctx: BtfTracePointContext) -> i32 {
 fn note(rq: *const u8, opf: u32, submitted_ns: u64, issued_ns: u64) {
     let task = current_task();
     let bio: *const u8 = field(rq, at!(request_bio));
-    let open = match thread(task) {
-        Some(thread) if thread.in_call() => Some(&thread.open),
+    let mut open = match thread(task) {
+        Some(thread) if thread.in_call() => Some(&mut thread.open),
         _ => None,
     };
-    let mut flags = marks(opf, bio, open);
+    let mut flags = marks(opf, bio, open.as_deref());
+    if let Some(open) = &mut open
+        && flags & REQUEST_WRITE == 0
+    {
+        open.loud = 1;
+        open.requests |= 1 << kind(flags);
+    }
     if kernel::is_kernel_thread(task) {
         flags |= REQUEST_BY_WORKER;
     }

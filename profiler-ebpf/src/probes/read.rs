@@ -107,7 +107,7 @@ fn describe(thread: &mut Thread, task: *const u8, regs: *const u8, call: u32) {
         )
     };
     match kernel::file_of(task, fd as u32) {
-        File::InPlace(file) if file.is_null() => open.no_file(),
+        File::None => open.no_file(),
         File::InPlace(file) => {
             open.file_flags = kernel::field(file, at!(file_flags));
             open.mapping = kernel::field(file, at!(file_mapping));

@@ -4,7 +4,7 @@
 //! switch-in. Without them nothing is known of blocking: both are required.
 
 use aya_ebpf::{EbpfContext as _, macros::btf_tracepoint, programs::BtfTracePointContext};
-use profiler_common::fact::{WAIT_IN_RECLAIM, WAIT_IOWAIT, WAIT_PREEMPTED};
+use profiler_common::fact::{WAIT_IN_RECLAIM, WAIT_IOWAIT, WAIT_PREEMPTED, WAIT_STACK_EARLIER};
 
 use super::{block, fault};
 use crate::{
@@ -52,8 +52,29 @@ fn out(ctx: &BtfTracePointContext, task: *const u8, thread: &mut Thread) {
     if thread.reclaim_ns != 0 {
         flags |= WAIT_IN_RECLAIM;
     }
-    if kernel::in_iowait(task) {
+    let iowait = kernel::in_iowait(task);
+    if iowait {
         flags |= WAIT_IOWAIT;
+    }
+    let mut stack_id = -1;
+    thread.sleep.requests = 0;
+    if !preempted {
+        if iowait && thread.open.requests != 0 {
+            thread.sleep.requests = thread.open.requests;
+            match thread.usual.of(&thread.open) {
+                Some(usual) => {
+                    flags |= WAIT_STACK_EARLIER;
+                    stack_id = usual;
+                }
+                None => {
+                    stack_id = stack(ctx);
+                    thread.usual.take(&thread.open, stack_id);
+                }
+            }
+        } else {
+            stack_id = stack(ctx);
+        }
+        thread.open.requests = 0;
     }
     let sleep = &mut thread.sleep;
     sleep.state = state;
@@ -61,7 +82,7 @@ fn out(ctx: &BtfTracePointContext, task: *const u8, thread: &mut Thread) {
     sleep.lock = thread.lock.address;
     sleep.lock_ns = thread.lock.since_ns;
     sleep.lock_flags = thread.lock.flags;
-    sleep.stack = if preempted { -1 } else { stack(ctx) };
+    sleep.stack = stack_id;
     sleep.out_ns = now;
 }
 

@@ -3,10 +3,14 @@
 //! - [`hooks`]: the plan: which hooks, which of them are required, what is lost
 //!   without each.
 //! - [`offsets`]: where this kernel keeps the fields that the probes read.
+//! - [`cast`]: the kernel function by which they read what has no type.
+//! - [`kernel`]: what the running kernel says of itself.
 //! - [`probes`]: the loaded programs and their maps.
 
+mod cast;
 mod fields;
 pub mod hooks;
+mod kernel;
 pub mod offsets;
 mod probes;
 mod selfcost;

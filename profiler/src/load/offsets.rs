@@ -68,8 +68,6 @@ pub(super) fn look_up(fields: &Fields) -> Result<Offsets> {
             ABSENT
         },
         files_fdt: need("files_struct", "fdt")?,
-        files_fdtab: need("files_struct", "fdtab")?,
-        files_fd_array: need("files_struct", "fd_array")?,
         fdt_max_fds: need("fdtable", "max_fds")?,
         fdt_fd: need("fdtable", "fd")?,
         file_inode: spanned("file", "f_inode", 8)?,

@@ -1,23 +1,24 @@
 //! The loaded programs and their maps.
 
+use std::{collections::HashMap, sync::Mutex, thread};
+
 use anyhow::{Context as _, Result, anyhow, bail};
 use aya::{
     Btf, Ebpf, EbpfLoader, Pod,
     maps::{Array, MapData, PerCpuArray, RingBuf, StackTraceMap},
-    programs::BtfTracePoint,
+    programs::{BtfTracePoint, Program},
 };
 use profiler_common::{
-    control::{CALLS, Control, FIXED_BLOCK_IO, Fixed, Offsets},
+    control::{Control, Fixed, Offsets},
     counter::Counters,
-    fact::{CALL_PREAD, CALL_PREADV, CALL_PREADV2, CALL_READ, CALL_READV},
     histogram::{BUCKETS, CLASSES, Settled},
 };
 
 use super::{
     ProgramCost,
-    fields::Fields,
-    hooks::{HookState, Need, PLAN},
-    offsets,
+    cast::{self, Cast},
+    hooks::{Hook, HookState, Need, PLAN},
+    kernel::Kernel,
 };
 
 /// What can be chosen about loading.
@@ -61,33 +62,37 @@ impl Probes {
     ///
     /// No BTF, no right to load programs, or a required hook that this kernel lacks.
     pub fn load(options: &Options) -> Result<Self> {
-        let fields = Fields::read(offsets::BTF)?;
-        let offsets = offsets::look_up(&fields)?;
-        let wanted = |name: &str| fields.has_tracepoint(name);
-        let mut hooks = 0;
-        if wanted("block_io_start") && wanted("block_io_done") {
-            hooks |= FIXED_BLOCK_IO;
+        let (kernel, loader) = Kernel::read()?;
+        match Self::load_as(options, &kernel, loader, kernel.cast) {
+            // The kernel can have the function and refuse it, as one without a JIT does.
+            Err(_) if kernel.cast.is_some() => {
+                Self::load_as(options, &kernel, EbpfLoader::new(), None)
+            }
+            result => result,
         }
-        let fixed = Fixed {
-            self_pid: std::process::id(),
-            calls: calls(),
-            hooks,
-            o_direct: libc::O_DIRECT as u32,
-        };
-        let btf = Btf::from_sys_fs().context("cannot read the kernel's type information")?;
-        let mut ebpf = EbpfLoader::new()
-            .btf(Some(&btf))
+    }
+
+    fn load_as(
+        options: &Options,
+        kernel: &Kernel,
+        loader: EbpfLoader<'static>,
+        cast: Option<Cast>,
+    ) -> Result<Self> {
+        let btf = &kernel.btf;
+        let (offsets, fixed) = (Plain(kernel.offsets), Plain(kernel.fixed(cast)));
+        let log_level = if options.verbose { 5u8 } else { 0 };
+        let mut loader: EbpfLoader<'_> = loader;
+        let mut ebpf = loader
+            .btf(Some(btf))
             .allow_unsupported_maps()
             .map_max_entries("RING", options.ring_bytes)
-            .override_global("OFFSETS", &Plain(offsets), true)
-            .override_global("FIXED", &Plain(fixed), true)
-            .override_global(
-                "AYA_LOG_LEVEL",
-                &(if options.verbose { 5u8 } else { 0 }),
-                true,
-            )
-            .load(OBJECT)
+            .override_global("OFFSETS", &offsets, true)
+            .override_global("FIXED", &fixed, true)
+            .override_global("AYA_LOG_LEVEL", &log_level, true)
+            .load(&cast::link(OBJECT, cast)?)
             .map_err(explain)?;
+        let first = |hook: &Hook| kernel.has(hook) && !matches!(hook.need, Need::Instead(_));
+        let mut verified = verify(&mut ebpf, btf, first);
         let mut hooks: Vec<HookState> = Vec::with_capacity(PLAN.len());
         for hook in PLAN {
             if let Need::Instead(of) = hook.need
@@ -97,11 +102,12 @@ impl Probes {
             {
                 continue;
             }
-            let result = if wanted(hook.name) {
-                attach(&mut ebpf, hook.name, &btf)
-            } else {
-                Err(anyhow!("this kernel has no tracepoint {}", hook.name))
+            let verified = match verified.remove(hook.name) {
+                Some(result) => result,
+                None if kernel.has(&hook) => verify_one(program(&mut ebpf, hook.name)?, &hook, btf),
+                None => Err(anyhow!("this kernel has no tracepoint {}", hook.name)),
             };
+            let result = verified.and_then(|()| attach(&mut ebpf, hook.name));
             if let Err(error) = &result
                 && hook.need == Need::Required
             {
@@ -200,21 +206,6 @@ impl Probes {
     }
 }
 
-/// The read family, by system call number.
-fn calls() -> [u8; CALLS] {
-    let mut calls = [0; CALLS];
-    for (number, call) in [
-        (libc::SYS_read, CALL_READ),
-        (libc::SYS_pread64, CALL_PREAD),
-        (libc::SYS_readv, CALL_READV),
-        (libc::SYS_preadv, CALL_PREADV),
-        (libc::SYS_preadv2, CALL_PREADV2),
-    ] {
-        calls[number as usize] = call as u8;
-    }
-    calls
-}
-
 /// Newtype for globals: aya asks for `Pod` of the value itself.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
@@ -225,16 +216,51 @@ unsafe impl Pod for Plain<Offsets> {}
 // SAFETY: as above.
 unsafe impl Pod for Plain<Fixed> {}
 
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/profiler-ebpf"));
+pub(super) static OBJECT: &[u8] =
+    aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/profiler-ebpf"));
 
-fn attach(ebpf: &mut Ebpf, name: &str, btf: &Btf) -> Result<()> {
-    let program = ebpf
-        .program_mut(name)
-        .with_context(|| format!("no program {name}"))?;
+/// Hands programs to the kernel, which verifies each before it takes it: most of what a
+/// start takes. They do not wait for each other there, so it is done on two CPUs.
+fn verify(
+    ebpf: &mut Ebpf,
+    btf: &Btf,
+    wanted: impl Fn(&Hook) -> bool,
+) -> HashMap<&'static str, Result<()>> {
+    let wanted = PLAN.iter().filter(|hook| wanted(hook));
+    let mut wanted: HashMap<&str, &Hook> = wanted.map(|hook| (hook.name, hook)).collect();
+    let programs = ebpf
+        .programs_mut()
+        .filter_map(|(name, program)| Some((wanted.remove(name)?, program)))
+        .collect::<Vec<_>>();
+    let programs = Mutex::new(programs);
+    let next = || programs.lock().ok()?.pop();
+    let work = || {
+        std::iter::from_fn(next)
+            .map(|(hook, program)| (hook.name, verify_one(program, hook, btf)))
+            .collect::<Vec<_>>()
+    };
+    thread::scope(|scope| {
+        let other = scope.spawn(work);
+        let mut results = work();
+        results.extend(other.join().unwrap_or_default());
+        results.into_iter().collect()
+    })
+}
+
+fn verify_one(program: &mut Program, hook: &Hook, btf: &Btf) -> Result<()> {
     let program: &mut BtfTracePoint = program.try_into()?;
-    program.load(name, btf)?;
+    Ok(program.load(hook.name, btf)?)
+}
+
+fn attach(ebpf: &mut Ebpf, name: &str) -> Result<()> {
+    let program: &mut BtfTracePoint = program(ebpf, name)?.try_into()?;
     program.attach()?;
     Ok(())
+}
+
+fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Program> {
+    ebpf.program_mut(name)
+        .with_context(|| format!("no program {name}"))
 }
 
 /// Says what to do about the errors that are the machine's and not the program's.

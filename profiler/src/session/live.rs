@@ -150,7 +150,7 @@ impl Live {
     /// Takes what has come since the last time. Call it every [`TICK`] while a scenario
     /// runs.
     pub fn tick(&mut self) -> Result<()> {
-        self.sampler.tick();
+        self.sampler.tick(|| self.probes.cost());
         self.drain()
     }
 
@@ -200,7 +200,7 @@ impl Live {
     /// that goes on is still to be ended.
     pub fn stop(&mut self) -> Result<()> {
         self.probes.control(Control::default())?;
-        self.sampler.pause();
+        self.sampler.pause(|| self.probes.cost());
         self.drain()
     }
 
@@ -254,7 +254,7 @@ impl Live {
             open_calls,
             recursion_misses: Some(cost.recursion_misses),
             own: OwnCost {
-                bpf_ns: self.sampler.scale(&cost),
+                bpf_ns: self.sampler.scaled(),
                 cpu_ns: Some(cpu_ns),
                 max_rss_bytes: Some(max_rss),
             },

@@ -31,30 +31,29 @@ pub(super) fn far_apart(record: &Path, path: &Path) -> Script {
 /// asks at once; on the way to the server there may be a worker of the kernel's that has
 /// to wait for a CPU, and that is the device's time too.
 ///
-/// By their own clock, a few did not wait: where something holds on to a page (DAMON does)
-/// while the others are dropped from the cache, it is still there.
+/// A few did not wait: where something holds on to a page (DAMON does) while the others are
+/// dropped from the cache, it is still there, and the server was not asked.
 pub(super) fn stalls(cause: &str, calls: &[&SlowCall], ops: &[Op], reads: &[Served]) -> Vec<Stall> {
-    let asked: Vec<Op> = ops
-        .iter()
-        .copied()
-        .filter(|op| op.ns() >= DELAY.as_nanos() as u64)
-        .collect();
-    let told = matched(calls, &asked);
-    assert_eq!(told.len(), asked.len(), "each op that waited is told");
-    assert!(asked.len() as u64 >= TRIED - 5, "{} waited", asked.len());
-    let stall = |(call, op): &(&SlowCall, Op)| {
+    let told = matched(calls, ops);
+    let asked = ops.iter().filter_map(|op| {
         let within = |read: &&Served| read.start_ns >= op.start_ns && read.end_ns <= op.end_ns;
-        let read = reads
-            .iter()
-            .rev()
-            .find(within)
-            .expect("the server was asked");
+        Some((op, reads.iter().rev().find(within)?))
+    });
+    let asked: Vec<_> = asked.collect();
+    assert!(asked.len() as u64 >= TRIED - 5, "{} waited", asked.len());
+    let stall = |(op, read): &(&Op, &Served)| {
         let took = read.end_ns - read.start_ns;
         assert!(took >= DELAY.as_nanos() as u64, "{read:?}");
         let injected_ns = read.end_ns - op.start_ns;
-        undisturbed(op, injected_ns).then(|| Stall::of(call, cause, injected_ns))
+        let mut its = told.iter().filter(|(_, it)| it.start_ns == op.start_ns);
+        let stall = match (its.next(), its.next()) {
+            (Some((call, _)), None) => Stall::of(call, cause, injected_ns),
+            (None, _) => Stall::untold(op, injected_ns),
+            (Some(_), Some(_)) => panic!("{op:?} is told twice"),
+        };
+        undisturbed(op, injected_ns).then_some(stall)
     };
-    told.iter().filter_map(stall).collect()
+    asked.iter().filter_map(stall).collect()
 }
 
 fn slow(script: &Script, disk: &SlowDisk, outcome: &str, provoked: &str) {

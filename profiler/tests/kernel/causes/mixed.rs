@@ -82,7 +82,8 @@ fn a_limit_and_then_the_device_have_each_their_part() {
 #[ignore = "long: ten reads a second, two hundred of them"]
 fn a_limit_and_then_the_device_have_each_their_part_in_many_calls() {
     needs_kernel!();
-    limited_and_slow(TRIED);
+    // One in four is let through at once: the disk took the time that the limit asks for.
+    limited_and_slow(TRIED + TRIED / 4);
 }
 
 fn limited_and_slow(count: u64) {

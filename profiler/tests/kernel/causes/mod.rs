@@ -59,6 +59,18 @@ impl Stall {
         }
     }
 
+    /// A stall of which the report says nothing.
+    fn untold(op: &Op, injected_ns: u64) -> Self {
+        println!("not told: {op:?}");
+        Self {
+            injected_ns,
+            found_ns: 0,
+            named: false,
+            hidden: false,
+            blame: Blame::default(),
+        }
+    }
+
     /// Blame on one of two causes that a call has: which of them is the longer one is the
     /// machine's affair.
     fn part(call: &SlowCall, cause: &str, other: &str, injected_ns: u64) -> Self {

@@ -1,0 +1,88 @@
+//! What the running kernel says of itself, before anything is loaded.
+
+use std::thread;
+
+use anyhow::{Context as _, Result, anyhow};
+use aya::{Btf, EbpfLoader};
+use profiler_common::{
+    control::{CALLS, FIXED_BLOCK_IO, Fixed, Offsets},
+    fact::{CALL_PREAD, CALL_PREADV, CALL_PREADV2, CALL_READ, CALL_READV},
+};
+
+use super::{
+    cast::Cast,
+    fields::Fields,
+    hooks::{Hook, PLAN},
+    offsets,
+};
+
+/// What the probes are fitted to.
+pub(super) struct Kernel {
+    pub(super) offsets: Offsets,
+    pub(super) cast: Option<Cast>,
+    /// Hooks of the plan that it has.
+    tracepoints: Vec<&'static str>,
+    pub(super) btf: Btf,
+}
+
+impl Kernel {
+    /// Reads it, and makes a loader, which reads it once more for itself: all of that side
+    /// by side, as it is much of what a start takes.
+    pub(super) fn read() -> Result<(Self, EbpfLoader<'static>)> {
+        thread::scope(|scope| {
+            let btf = scope.spawn(Btf::from_sys_fs);
+            let loader = scope.spawn(EbpfLoader::new);
+            let fields = Fields::read(offsets::BTF)?;
+            let has = |hook: &&Hook| fields.has_tracepoint(hook.name);
+            let kernel = Self {
+                offsets: offsets::look_up(&fields)?,
+                cast: Cast::of(&fields),
+                tracepoints: PLAN.iter().filter(has).map(|hook| hook.name).collect(),
+                btf: btf
+                    .join()
+                    .map_err(|_| anyhow!("the reader of the kernel's types has died"))?
+                    .context("cannot read the kernel's type information")?,
+            };
+            let loader = loader
+                .join()
+                .map_err(|_| anyhow!("the probes' loader has died"))?;
+            Ok((kernel, loader))
+        })
+    }
+
+    pub(super) fn has(&self, hook: &Hook) -> bool {
+        self.tracepoints.contains(&hook.name)
+    }
+
+    pub(super) fn fixed(&self, cast: Option<Cast>) -> Fixed {
+        let has = |name| self.tracepoints.contains(&name);
+        let hooks = if has("block_io_start") && has("block_io_done") {
+            FIXED_BLOCK_IO
+        } else {
+            0
+        };
+        Fixed {
+            self_pid: std::process::id(),
+            calls: calls(),
+            hooks,
+            o_direct: libc::O_DIRECT as u32,
+            type_word: cast.map_or(0, |cast| cast.word),
+            type_file: cast.map_or(0, |cast| cast.file),
+        }
+    }
+}
+
+/// The read family, by system call number.
+fn calls() -> [u8; CALLS] {
+    let mut calls = [0; CALLS];
+    for (number, call) in [
+        (libc::SYS_read, CALL_READ),
+        (libc::SYS_pread64, CALL_PREAD),
+        (libc::SYS_readv, CALL_READV),
+        (libc::SYS_preadv, CALL_PREADV),
+        (libc::SYS_preadv2, CALL_PREADV2),
+    ] {
+        calls[number as usize] = call as u8;
+    }
+    calls
+}
