@@ -121,7 +121,10 @@ pub(crate) struct Bench {
     /// Few rounds and only the main modes: the page stays as it is
     #[arg(long)]
     pub(crate) quick: bool,
-    /// How often each tool is held against nothing [default: 15; with --quick: 6]
+    /// How often all of it is measured anew [default: 3; with --quick: 1]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=20))]
+    runs: Option<u16>,
+    /// How often each tool is held against nothing in a run [default: 10; with --quick: 6]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=200))]
     rounds: Option<u16>,
     /// Only tools with this in their name; may be given several times
@@ -134,7 +137,11 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn rounds(&self) -> u16 {
-        self.rounds.unwrap_or(if self.quick { 6 } else { 15 })
+        self.rounds.unwrap_or(if self.quick { 6 } else { 10 })
+    }
+
+    pub(crate) fn runs(&self) -> u16 {
+        self.runs.unwrap_or(if self.quick { 1 } else { 3 })
     }
 }
 

@@ -17,7 +17,7 @@ use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal
 use super::{
     floor::Floor,
     mode::Mode,
-    watcher::{Sign, Watcher},
+    watcher::{self, Sign, Watcher},
 };
 
 /// A watcher that takes longer to start, or to end, does not work here.
@@ -123,7 +123,7 @@ pub(super) fn watch(
 ) -> Result<Watching> {
     let Some((program, rest)) = words.split_first() else {
         return Ok(Watching::Ours {
-            _floor: Floor::new()?,
+            _floor: Floor::new(watcher.name == watcher::CLOCK)?,
         });
     };
     let mut command = Command::new(program);

@@ -122,7 +122,7 @@ fn took(text: &str) -> Result<f64> {
 fn with(bench: &Bench<'_>, watcher: &Watcher, command: &[String]) -> Result<f64> {
     match watcher.words.as_slice() {
         [] => {
-            let _floor = Floor::new()?;
+            let _floor = Floor::new(false)?;
             run(bench, command)
         }
         [profiler, ..] if watcher.name != HISTOGRAM => {

@@ -45,17 +45,22 @@ pub(crate) fn door(args: &args::Bench) -> Result<ExitCode> {
         step(&format!("{why:#}"));
     }
     let work = Work::new(metadata.target.join("bench-work"))?;
-    let text = as_root(args, &profiler, &work)?;
-    let results: Results = serde_json::from_str(&text).context("what was measured")?;
+    let mut runs: Vec<Results> = Vec::new();
+    for run in 1..=args.runs() {
+        step(&format!("run {run} of {}", args.runs()));
+        let text = as_root(args, &profiler, &work)?;
+        runs.push(serde_json::from_str(&text).context("what was measured")?);
+    }
     let json = metadata.target.join("cost.json");
-    fs::write(&json, &text).with_context(|| json.display().to_string())?;
-    println!("{}", page::tables(&results));
+    fs::write(&json, serde_json::to_string_pretty(&runs)?)
+        .with_context(|| json.display().to_string())?;
+    println!("{}", page::tables(&runs));
     step(&format!("wrote {}", json.display()));
     if args.quick || !args.only.is_empty() || args.no_page {
         step(&format!("{PAGE} stays as it is"));
     } else {
         let path = cargo::root().join(PAGE);
-        fs::write(&path, page::text(&results)).with_context(|| path.display().to_string())?;
+        fs::write(&path, page::text(&runs)).with_context(|| path.display().to_string())?;
         step(&format!("wrote {PAGE}"));
     }
     Ok(ExitCode::SUCCESS)

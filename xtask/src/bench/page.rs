@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use super::{
     mode::Mode,
     results::{Results, Session},
-    stats::{self, Pair, Spread, verdict},
-    watcher::{CAUSES, EVERY_CALL, FLOOR, HISTOGRAM, PROFILER},
+    stats::{Pair, Spread, verdict},
+    watcher::EVERY_CALL,
 };
 use crate::table::Table;
 
@@ -32,7 +32,8 @@ bootstrap); else the spread swallows it, and the number is no finding. A ratio i
 both differences have a verdict.
 
 The floor is two eBPF programs that do nothing, at the beginning and the end of every system call
-on the machine: no tool at these two places can cost less. A tool that was measured did see the
+on the machine: no tool at these two places can cost less. The floor with a clock is the same two
+programs looking at the clock, without which nobody knows how long a call took. A tool that was measured did see the
 calls: what it printed was looked at. The tools do not do the same: a histogram of latencies names
 no cause, and syscount no latency of a single call. Where the CPUs are few, a tool's own process
 takes time from the program, which is part of what it costs.
@@ -50,17 +51,18 @@ a first look (the page stays as it is), `--no-page` only prints. All values of a
 ";
 
 /// The whole page.
-pub(super) fn text(results: &Results) -> String {
+pub(super) fn text(runs: &[Results]) -> String {
     let mut page = String::from(TOP);
-    page += &about(results);
+    page += &about(runs);
     page += READING;
     page += "\n";
-    page += &tables(results);
+    page += &tables(runs);
     page += HOW;
     page
 }
 
-fn about(results: &Results) -> String {
+fn about(runs: &[Results]) -> String {
+    let results = &Results::merged(runs);
     let machine = &results.machine;
     let model = machine.model.as_deref().unwrap_or("an unnamed processor");
     let gib = machine.memory_kb as f64 / f64::from(1 << 20);
@@ -72,24 +74,27 @@ fn about(results: &Results) -> String {
             format!("{name} {said}")
         }
     });
+    let loads = runs.iter().map(|run| format!("{:.2}", run.load));
+    let loads = loads.collect::<Vec<_>>();
     format!(
         "- {} on {}, {model}, {} CPUs, {gib:.1} GiB of memory\n\
-         - profiler {}, on {}, {} rounds of slices of {} ms; load at the beginning: {:.2}\n\
+         - profiler {}, on {}, {} runs of {} rounds each; load at their beginnings: {}\n\
          - {}\n",
         machine.kernel,
         machine.architecture,
         machine.cpus,
         env!("CARGO_PKG_VERSION"),
         machine.date,
+        runs.len(),
         results.rounds,
-        results.slice_ms,
-        results.load,
+        loads.join(", "),
         versions.collect::<Vec<_>>().join(", "),
     )
 }
 
 /// All that was measured, in Markdown.
-pub(super) fn tables(results: &Results) -> String {
+pub(super) fn tables(runs: &[Results]) -> String {
+    let results = &Results::merged(runs);
     let mut text = String::new();
     let sections = [
         (
@@ -109,7 +114,7 @@ pub(super) fn tables(results: &Results) -> String {
             "A block request of a process that is not watched",
             added(results, Mode::DirectRandom1, false),
         ),
-        ("Ratios", ratios(results)),
+        ("Ratios", ratios::table(runs)),
         ("With fio", fio(results)),
         ("Sessions of the profiler", sessions(results)),
         ("Until the probes are on", starts(results)),
@@ -238,46 +243,6 @@ fn lost(pairs: &[Pair]) -> String {
     })
 }
 
-/// What the profiler adds, divided by what others do.
-fn ratios(results: &Results) -> String {
-    let what = [
-        ("warm read, watched", Mode::Warm, true),
-        ("system call, not watched", Mode::Syscall, false),
-        ("context switch, not watched", Mode::Switch, false),
-        ("block request, not watched", Mode::DirectRandom1, false),
-    ];
-    let others = results.watchers();
-    let others = others.iter().filter(|name| !name.starts_with(PROFILER));
-    let mut table = Table::new(&["what is added by", "divided by", "added to a", "ratio"]);
-    for (name, mode, watched) in what {
-        for ours in [PROFILER, EVERY_CALL] {
-            for &theirs in others.clone().filter(|_| watched || ours == PROFILER) {
-                let differences = |watcher| {
-                    let measured = results.of(watcher, mode, watched)?;
-                    Some(
-                        measured
-                            .pairs
-                            .iter()
-                            .map(|pair| pair.added())
-                            .collect::<Vec<_>>(),
-                    )
-                };
-                let (Some(a), Some(b)) = (differences(ours), differences(theirs)) else {
-                    continue;
-                };
-                let ratio = stats::ratio(&a, &b).map(|it| format!("{it:.2}"));
-                let main = [FLOOR, HISTOGRAM, CAUSES].contains(&theirs);
-                // Where there is none, that is worth a row only of what one would ask for.
-                let none = || main.then(|| "no verdict on one of them".to_owned());
-                if let Some(cell) = ratio.or_else(none) {
-                    table.row(vec![ours.into(), theirs.into(), name.into(), cell]);
-                }
-            }
-        }
-    }
-    shown(&table)
-}
-
 fn fio(results: &Results) -> String {
     let head = [
         "watched by",
@@ -302,6 +267,7 @@ fn sessions(results: &Results) -> String {
         "facts",
         "lost",
         "collector's CPU per million facts",
+        "in the probes, per call",
         "peak memory",
     ];
     let mut table = Table::new(&head);
@@ -312,6 +278,7 @@ fn sessions(results: &Results) -> String {
             facts,
             lost,
             cpu_ns,
+            bpf_ns,
             peak_bytes,
             ..
         } = session;
@@ -327,13 +294,21 @@ fn sessions(results: &Results) -> String {
             facts.to_string(),
             lost.to_string(),
             cpu,
+            bpf_ns.map_or("–".to_owned(), |ns| {
+                time(ns as f64 / (*calls).max(1) as f64)
+            }),
             mebibytes(*peak_bytes),
         ]);
     }
     let mut text = shown(&table);
-    if let Some(it) = &results.recording
-        && let Some(seconds) = Spread::of(it.seconds.iter().copied())
-    {
+    if !text.is_empty() {
+        text += "\nBy the sessions' own reports. The time in the probes is the kernel's count, which takes \
+                 two looks\nat the clock a probe itself; what a probe's call and return take is not in it.\n";
+    }
+    for it in &results.recordings {
+        let Some(seconds) = Spread::of(it.seconds.iter().copied()) else {
+            continue;
+        };
         let facts = it.facts as f64;
         let _ = write!(
             text,
@@ -426,5 +401,6 @@ fn time(ns: f64) -> String {
     format!("{:.digits$} {unit}", value + 0.0).replace("-0 ns", "0 ns")
 }
 
+mod ratios;
 #[cfg(test)]
 mod tests;

@@ -5,13 +5,13 @@ use serde::{Deserialize, Serialize};
 use super::{mode::Mode, stats::Pair};
 use crate::proof::machine::Machine;
 
-#[derive(Debug, Default, Deserialize, Serialize)]
+/// Of one run.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub(crate) struct Results {
     pub(crate) machine: Machine,
     /// Programs and what they call themselves.
     pub(crate) versions: Vec<(String, String)>,
     pub(crate) rounds: usize,
-    pub(crate) slice_ms: u64,
     pub(crate) quick: bool,
     /// The load (one minute) at the beginning: what else went on.
     pub(crate) load: f64,
@@ -19,7 +19,7 @@ pub(crate) struct Results {
     pub(crate) measured: Vec<Measured>,
     pub(crate) fio: Vec<Fio>,
     pub(crate) sessions: Vec<Session>,
-    pub(crate) recording: Option<Recording>,
+    pub(crate) recordings: Vec<Recording>,
     /// Rounds that were left out, and why.
     pub(crate) notes: Vec<String>,
 }
@@ -61,6 +61,8 @@ pub(crate) struct Session {
     pub(crate) facts: u64,
     pub(crate) lost: u64,
     pub(crate) cpu_ns: u64,
+    /// Time in the probes.
+    pub(crate) bpf_ns: Option<u64>,
     pub(crate) peak_bytes: u64,
 }
 
@@ -73,6 +75,47 @@ pub(crate) struct Recording {
 }
 
 impl Results {
+    /// All runs as one that has the rounds of all of them.
+    pub(crate) fn merged(runs: &[Self]) -> Self {
+        let mut runs = runs.iter().cloned();
+        let mut all = runs.next().unwrap_or_default();
+        for run in runs {
+            for one in run.measured {
+                let is_it = |it: &&mut Measured| {
+                    (&it.watcher, it.mode, it.watched) == (&one.watcher, one.mode, one.watched)
+                };
+                match all.measured.iter_mut().find(is_it) {
+                    Some(it) => it.pairs.extend(one.pairs),
+                    None => all.measured.push(one),
+                }
+            }
+            for one in run.fio {
+                let is_it = |it: &&mut Fio| (&it.watcher, &it.job) == (&one.watcher, &one.job);
+                match all.fio.iter_mut().find(is_it) {
+                    Some(it) => it.pairs.extend(one.pairs),
+                    None => all.fio.push(one),
+                }
+            }
+            for one in run.tools {
+                match all.tools.iter_mut().find(|it| it.name == one.name) {
+                    Some(it) => {
+                        it.seconds.extend(one.seconds);
+                        it.refused = it.refused.take().or(one.refused);
+                    }
+                    None => all.tools.push(one),
+                }
+            }
+            all.sessions.extend(run.sessions);
+            all.recordings.extend(run.recordings);
+            all.notes.extend(run.notes);
+        }
+        // The same sessions next to each other.
+        all.sessions.sort_by(|a, b| a.what.cmp(&b.what));
+        all.notes.sort();
+        all.notes.dedup();
+        all
+    }
+
     pub(crate) fn of(&self, watcher: &str, mode: Mode, watched: bool) -> Option<&Measured> {
         let mut all = self.measured.iter();
         all.find(|it| it.watcher == watcher && it.mode == mode && it.watched == watched)

@@ -27,13 +27,15 @@ use crate::{args, process, proof::machine};
 /// Larger than what the cold modes can read in one slice.
 const LENGTH: u64 = 256 << 20;
 
+/// How long a tool is tried.
+const TRY: Duration = Duration::from_millis(50);
+
 /// What the parts share.
 pub(super) struct Bench<'a> {
     pub(super) args: &'a args::BenchRoot,
     pub(super) file: PathBuf,
     /// Where single threads are kept: the last one, as the first takes most interrupts.
     pub(super) cpu: usize,
-    pub(super) slice: Duration,
     /// It is watched.
     pub(super) watched: Program,
     /// It is not, next to the one that is.
@@ -51,13 +53,11 @@ pub(crate) fn main(args: &args::BenchRoot) -> Result<ExitCode> {
         args,
         file,
         cpu,
-        slice: Duration::from_millis(if args.quick { 25 } else { 50 }),
     };
     let mut results = Results {
         machine: machine::this()?,
         versions: watcher::versions(),
         rounds: args.rounds,
-        slice_ms: bench.slice.as_millis() as u64,
         quick: args.quick,
         load: load()?,
         ..Results::default()
@@ -148,8 +148,8 @@ fn try_one(bench: &mut Bench<'_>, watcher: &Watcher) -> Result<()> {
     let pid = bench.watched.pid();
     let folder = &bench.args.folder;
     let watching = child::watch(watcher, &watcher.of(pid), pid, folder)?;
-    bench.watched.run(Mode::Warm, bench.slice)?;
-    bench.watched.run(Mode::DirectRandom1, bench.slice)?;
+    bench.watched.run(Mode::Warm, TRY)?;
+    bench.watched.run(Mode::DirectRandom1, TRY)?;
     watching.stop(watcher.seen, folder)?;
     Ok(())
 }

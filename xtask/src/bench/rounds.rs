@@ -1,5 +1,7 @@
 //! Rounds of slices, with a watcher and without in turn.
 
+use std::time::Duration;
+
 use anyhow::Result;
 
 use super::{
@@ -9,24 +11,54 @@ use super::{
     root::Bench,
     stats::Pair,
     step,
-    watcher::Watcher,
+    watcher::{CAUSES, EVERY_CALL, FLOOR, HISTOGRAM, PROFILER, Watcher},
 };
 
-/// What is measured: of the process that is watched, or of the other one.
-fn slices(quick: bool) -> Vec<(Mode, bool)> {
-    let other = [
-        (Mode::Syscall, false),
-        (Mode::Switch, false),
-        (Mode::DirectRandom1, false),
-    ];
-    let mut slices = vec![(Mode::Warm, true)];
-    if quick {
-        slices.extend([(Mode::Random1, true), (Mode::DirectRandom1, true)]);
-    } else {
-        slices.extend(Mode::rates().map(|mode| (mode, true)));
+/// How long the small things are done, and those at the disk: what a disk takes varies more.
+const SHORT: Duration = Duration::from_millis(50);
+const LONG: Duration = Duration::from_millis(150);
+
+/// One thing, done for a while.
+#[derive(Clone, Copy)]
+struct Slice {
+    mode: Mode,
+    /// By the process that is watched, or by the other one.
+    watched: bool,
+    length: Duration,
+}
+
+impl Slice {
+    /// What is measured with a watcher: the throughput only with what one would compare.
+    fn all(watcher: &Watcher, quick: bool) -> Vec<Self> {
+        let watched = |mode| Self {
+            mode,
+            watched: true,
+            length: if mode == Mode::Warm { SHORT } else { LONG },
+        };
+        let other = |mode| Self {
+            mode,
+            watched: false,
+            length: SHORT,
+        };
+        let mut slices = vec![watched(Mode::Warm)];
+        if quick {
+            slices.extend([Mode::Random1, Mode::DirectRandom1].map(watched));
+        } else if [FLOOR, PROFILER, EVERY_CALL, HISTOGRAM, CAUSES].contains(&watcher.name.as_str())
+        {
+            slices.extend(Mode::rates().map(watched));
+        }
+        slices.extend([Mode::Syscall, Mode::Switch, Mode::DirectRandom1].map(other));
+        slices
     }
-    slices.extend(other);
-    slices
+
+    fn run(self, bench: &mut Bench<'_>) -> Result<f64> {
+        let program = if self.watched {
+            &mut bench.watched
+        } else {
+            &mut bench.other
+        };
+        program.run(self.mode, self.length)
+    }
 }
 
 pub(super) fn measure(
@@ -34,25 +66,31 @@ pub(super) fn measure(
     watchers: &[Watcher],
     results: &mut Results,
 ) -> Result<()> {
-    let slices = slices(bench.args.quick);
+    let quick = bench.args.quick;
+    let mut places = Vec::new();
     for watcher in watchers {
-        results
-            .measured
-            .extend(slices.iter().map(|&(mode, watched)| Measured {
+        places.push(results.measured.len());
+        let measured = Slice::all(watcher, quick)
+            .into_iter()
+            .map(|slice| Measured {
                 watcher: watcher.name.clone(),
-                mode,
-                watched,
+                mode: slice.mode,
+                watched: slice.watched,
                 pairs: Vec::new(),
-            }));
+            });
+        results.measured.extend(measured);
     }
     // Each slice once for nothing, as the first of a kind pays for what is loaded and grown.
-    all_slices(bench, &slices)?;
+    if let Some(watcher) = watchers.first() {
+        run(bench, &Slice::all(watcher, quick))?;
+    }
     for round in 0..bench.args.rounds {
         step(&format!("round {} of {}", round + 1, bench.args.rounds));
         for (at, watcher) in watchers.iter().enumerate() {
+            let slices = Slice::all(watcher, quick);
             match pairs(bench, watcher, &slices, (round + at) % 2 == 0, results) {
                 Ok(pairs) => {
-                    let measured = &mut results.measured[at * slices.len()..];
+                    let measured = &mut results.measured[places[at]..];
                     for (measured, pair) in measured.iter_mut().zip(pairs) {
                         measured.pairs.push(pair);
                     }
@@ -68,16 +106,16 @@ pub(super) fn measure(
 fn pairs(
     bench: &mut Bench<'_>,
     watcher: &Watcher,
-    slices: &[(Mode, bool)],
+    slices: &[Slice],
     watched_first: bool,
     results: &mut Results,
 ) -> Result<Vec<Pair>> {
     let (with, without);
     if watched_first {
         with = with_watcher(bench, watcher, slices, results)?;
-        without = all_slices(bench, slices)?;
+        without = run(bench, slices)?;
     } else {
-        without = all_slices(bench, slices)?;
+        without = run(bench, slices)?;
         with = with_watcher(bench, watcher, slices, results)?;
     }
     let pairs = without.into_iter().zip(with);
@@ -89,14 +127,14 @@ fn pairs(
 fn with_watcher(
     bench: &mut Bench<'_>,
     watcher: &Watcher,
-    slices: &[(Mode, bool)],
+    slices: &[Slice],
     results: &mut Results,
 ) -> Result<Vec<f64>> {
     let pid = bench.watched.pid();
     let folder = &bench.args.folder;
     let watching = child::watch(watcher, &watcher.of(pid), pid, folder)?;
     let after = watching.after();
-    let took = all_slices(bench, slices);
+    let took = run(bench, slices);
     Watching::stop(watching, watcher.seen, &bench.args.folder)?;
     let tool = results
         .tools
@@ -108,15 +146,6 @@ fn with_watcher(
     took
 }
 
-fn all_slices(bench: &mut Bench<'_>, slices: &[(Mode, bool)]) -> Result<Vec<f64>> {
-    let slice = bench.slice;
-    let run = |&(mode, watched): &(Mode, bool)| {
-        let program = if watched {
-            &mut bench.watched
-        } else {
-            &mut bench.other
-        };
-        program.run(mode, slice)
-    };
-    slices.iter().map(run).collect()
+fn run(bench: &mut Bench<'_>, slices: &[Slice]) -> Result<Vec<f64>> {
+    slices.iter().map(|slice| slice.run(bench)).collect()
 }

@@ -36,7 +36,7 @@ pub(super) fn measure(
         results.sessions.extend([warm, cold]);
     }
     if let Some(every) = named(EVERY_CALL) {
-        results.recording = Some(recording(bench, every)?);
+        results.recordings.push(recording(bench, every)?);
     }
     Ok(())
 }
@@ -69,6 +69,7 @@ fn of(report: &Value, what: String, length: Duration, peak_bytes: u64) -> Option
         facts: quality["facts"].as_u64()?,
         lost: quality["lost"].as_u64()?,
         cpu_ns: quality["self"]["cpu_ns"].as_u64()?,
+        bpf_ns: quality["self"]["bpf_ns"].as_u64(),
         // The report is made after the last look from outside.
         peak_bytes: quality["self"]["max_rss_bytes"].as_u64()?.max(peak_bytes),
     })

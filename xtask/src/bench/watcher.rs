@@ -15,6 +15,7 @@ pub(super) const NEEDED: [Program; 6] = [
 ];
 
 pub(super) const FLOOR: &str = "floor";
+pub(super) const CLOCK: &str = "floor with a clock";
 pub(super) const PROFILER: &str = "profiler";
 pub(super) const EVERY_CALL: &str = "profiler --every-call";
 pub(super) const HISTOGRAM: &str = "bpftrace histogram";
@@ -74,6 +75,9 @@ impl Watcher {
     /// The command as one would type it, of a process called `PID`.
     pub(super) fn typed(&self) -> String {
         match self.words.as_slice() {
+            [] if self.name == CLOCK => {
+                "two programs that look at the clock, at sys_enter and sys_exit".to_owned()
+            }
             [] => "two programs that do nothing, at sys_enter and sys_exit".to_owned(),
             [program, rest @ ..] => {
                 let name = Path::new(program).file_name().unwrap_or_default();
@@ -99,6 +103,7 @@ pub(super) fn all(profiler: &Path) -> Vec<Watcher> {
     let causes = format!("{PREAD}{OFF_CPU}");
     let mut all = vec![
         Watcher::new(FLOOR, &[], ""),
+        Watcher::new(CLOCK, &[], ""),
         Watcher::new(PROFILER, &attach, "\"scenarios\""),
         Watcher::new(
             EVERY_CALL,

@@ -1,7 +1,10 @@
 //! Pages of made-up measurements.
 
 use super::*;
-use crate::bench::results::{Measured, Recording, Tool};
+use crate::bench::{
+    results::{Measured, Recording, Tool},
+    watcher::{FLOOR, PROFILER},
+};
 
 fn measured(watcher: &str, mode: Mode, watched: bool, added: f64) -> Measured {
     let pair = |round: u8| Pair {
@@ -30,11 +33,11 @@ fn results() -> Results {
             refused: Some("no | kprobes".into()),
             seconds: vec![],
         }],
-        recording: Some(Recording {
+        recordings: vec![Recording {
             facts: 2_000_000,
             bytes: 100 << 20,
             seconds: vec![1.0, 2.0, 3.0],
-        }),
+        }],
         ..Results::default()
     }
 }
@@ -47,12 +50,35 @@ fn cells<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
 
 #[test]
 fn a_difference_has_its_verdict_and_its_ratio() {
-    let text = tables(&results());
+    let text = tables(&[results()]);
     let ours = cells(&text, PROFILER);
     assert_eq!(ours[2], "500 ns (500 ns to 500 ns)");
     assert!(ours[4].starts_with("501 ns"), "{text}");
     assert_eq!(ours[6], "more");
-    assert!(cells(&ratios(&results()), PROFILER)[4] == "4.96", "{text}");
+    assert!(
+        cells(&ratios::table(&[results()]), PROFILER)[4] == "4.96",
+        "{text}"
+    );
+}
+
+#[test]
+fn runs_are_told_together_and_each() {
+    let slower = Results {
+        measured: vec![
+            measured(FLOOR, Mode::Warm, true, 200.0),
+            measured(PROFILER, Mode::Warm, true, 500.0),
+        ],
+        ..results()
+    };
+    let runs = [results(), slower];
+    let merged = Results::merged(&runs);
+    let pairs = |mode| merged.of(PROFILER, mode, true).map(|it| it.pairs.len());
+    assert_eq!(
+        (pairs(Mode::Warm), pairs(Mode::Random1)),
+        (Some(16), Some(8))
+    );
+    assert_eq!((merged.tools.len(), merged.recordings.len()), (1, 2));
+    assert_eq!(cells(&ratios::table(&runs), PROFILER)[5], "4.96 / 2.49");
 }
 
 #[test]
@@ -64,7 +90,7 @@ fn a_share_that_is_noise_says_so() {
 
 #[test]
 fn what_does_not_start_is_listed_and_empty_tables_are_not() {
-    let text = text(&results());
+    let text = text(&[results()]);
     assert!(text.starts_with(TOP));
     assert!(
         text.contains("| `cachestat 1` | no \\| kprobes |"),
