@@ -18,3 +18,4 @@ mod player;
 mod proof;
 mod rig;
 mod scenarios;
+mod stacks;

@@ -17,7 +17,9 @@ pub struct Wait {
     /// readahead of pid 4711 (fio)`. Empty if nothing is.
     pub detail: String,
     /// Kernel functions that the thread slept in, innermost first. Empty for
-    /// `preempted` and `runqueue`, and where no stack could be taken.
+    /// `preempted` and `runqueue`, and where no stack could be taken. Of a row of sleeps of
+    /// one thread for its own requests, in the same kind of call on the same file, one in 64
+    /// was looked at, and stands for the others.
     pub stack: Vec<String>,
     /// Number of waits.
     pub count: u64,

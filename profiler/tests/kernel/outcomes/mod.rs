@@ -4,4 +4,4 @@ mod endings;
 pub(crate) mod odd;
 pub(crate) mod pager;
 mod pages;
-mod recorded;
+pub(crate) mod recorded;

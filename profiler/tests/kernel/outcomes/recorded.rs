@@ -12,7 +12,7 @@ use profiler::{
 
 /// One call as the profiler sees it.
 #[derive(Clone, Debug)]
-pub(super) struct Seen {
+pub(crate) struct Seen {
     pub call: Call,
     pub outcome: Outcome,
 }
@@ -27,7 +27,7 @@ impl blame::Stacks for Stacks {
 }
 
 /// The calls of a recording in the order of their ends, through the profiler's stages.
-pub(super) fn calls(recording: &Path) -> Vec<Seen> {
+pub(crate) fn calls(recording: &Path) -> Vec<Seen> {
     let mut reader = Reader::open(recording).expect("a recording");
     let (mut correlator, mut stacks) = (Correlator::default(), Stacks::default());
     let mut calls = Vec::new();
