@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     fs::File,
     io::{BufRead as _, BufReader},
+    thread::{self, JoinHandle},
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -72,6 +73,42 @@ impl Symbols {
         let after = self.starts.partition_point(|(start, _)| *start <= address);
         let (_, start) = self.starts.get(after.checked_sub(1)?)?;
         self.names[*start as usize..].split('\n').next()
+    }
+}
+
+/// [`Symbols`] on their way.
+///
+/// To read them takes some 70 ms, nearly all of it the kernel's. The collector runs before its
+/// target; so it must not do that itself, or the target stands still for so long.
+#[derive(Debug)]
+pub enum Reading {
+    /// By a thread of its own, which has no such place.
+    Going(JoinHandle<Result<Symbols>>),
+    /// `None`: they cannot be had.
+    Done(Option<Symbols>),
+}
+
+impl Reading {
+    /// Begins to read.
+    pub fn start() -> Self {
+        let builder = thread::Builder::new().name("symbols".into());
+        match builder.spawn(Symbols::read) {
+            Ok(thread) => Self::Going(thread),
+            Err(_) => Self::Done(None),
+        }
+    }
+
+    /// The symbols; waits for them if need be.
+    pub fn get(&mut self) -> Option<&Symbols> {
+        if let Self::Going(_) = self
+            && let Self::Going(thread) = std::mem::replace(self, Self::Done(None))
+        {
+            *self = Self::Done(thread.join().ok().and_then(Result::ok));
+        }
+        match self {
+            Self::Done(symbols) => symbols.as_ref(),
+            Self::Going(_) => None,
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
     collect::{
         disk, machine, process,
         recording::Writer,
-        stacks::{Symbols, without_noise},
+        stacks::{Reading, without_noise},
     },
     load::{self, HookState, Probes, Sampler, Snapshot},
     report::{
@@ -51,7 +51,7 @@ pub struct Live {
     probes: Probes,
     ring: RingBuf<MapData>,
     stacks: StackTraceMap<MapData>,
-    symbols: Option<Symbols>,
+    symbols: Reading,
     recording: Option<Writer>,
     batch: Vec<u8>,
     assembly: Assembly,
@@ -99,7 +99,7 @@ impl Live {
             probes,
             ring,
             stacks,
-            symbols: None,
+            symbols: Reading::start(),
             recording,
             batch: Vec::with_capacity(FRAME),
             assembly: Assembly::default(),
@@ -301,14 +301,12 @@ fn hook(state: &HookState) -> Hook {
 }
 
 /// The functions of a stack, looked up in the live kernel.
-fn frames(stacks: &StackTraceMap<MapData>, symbols: &mut Option<Symbols>, id: u32) -> Vec<String> {
+fn frames(stacks: &StackTraceMap<MapData>, symbols: &mut Reading, id: u32) -> Vec<String> {
     let Ok(stack) = stacks.get(&id, 0) else {
         return Vec::new();
     };
-    if symbols.is_none() {
-        *symbols = Symbols::read().ok();
-    }
-    let name = |address: u64| match symbols.as_ref().and_then(|s| s.name(address)) {
+    let symbols = symbols.get();
+    let name = |address: u64| match symbols.and_then(|s| s.name(address)) {
         Some(name) => name.to_owned(),
         None => format!("{address:#x}"),
     };

@@ -17,6 +17,7 @@ use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal
 use super::{
     floor::Floor,
     mode::Mode,
+    program::Took,
     watcher::{self, Sign, Watcher},
 };
 
@@ -71,8 +72,8 @@ impl Program {
         self.child.id()
     }
 
-    /// Nanoseconds an operation took.
-    pub(super) fn run(&mut self, mode: Mode, slice: Duration) -> Result<f64> {
+    /// What an operation took.
+    pub(super) fn run(&mut self, mode: Mode, slice: Duration) -> Result<Took> {
         self.begin(mode, slice)?;
         self.end()
     }
@@ -82,11 +83,17 @@ impl Program {
         Ok(())
     }
 
-    pub(super) fn end(&mut self) -> Result<f64> {
+    pub(super) fn end(&mut self) -> Result<Took> {
         let mut line = String::new();
         self.answers.read_line(&mut line)?;
-        let answer = line.trim().parse();
-        answer.with_context(|| format!("the program said {line:?} instead of a number"))
+        let took = || {
+            let (ns, cpu_ns) = line.trim().split_once(' ')?;
+            Some(Took {
+                ns: ns.parse().ok()?,
+                cpu_ns: cpu_ns.parse().ok()?,
+            })
+        };
+        took().with_context(|| format!("the program said {line:?} instead of two numbers"))
     }
 }
 

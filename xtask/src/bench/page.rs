@@ -101,7 +101,10 @@ pub(super) fn tables(runs: &[Results]) -> String {
             "A warm 4 KiB read of the process that is watched",
             added(results, Mode::Warm, true),
         ),
-        ("Throughput of the process that is watched", rates(results)),
+        (
+            "Throughput of the process that is watched",
+            rates::tables(results),
+        ),
         (
             "A system call of a process that is not watched",
             added(results, Mode::Syscall, false),
@@ -181,66 +184,6 @@ fn row(names: &[&str], pairs: &[Pair]) -> Vec<String> {
         verdict(&differences).words().to_owned(),
     ]);
     row
-}
-
-fn rates(results: &Results) -> String {
-    let measured = |mode: &Mode| {
-        results
-            .measured
-            .iter()
-            .any(|it| it.mode == *mode && it.watched)
-    };
-    let modes = Mode::rates().filter(measured).collect::<Vec<_>>();
-    let mut without = Table::new(&["nobody watches", "4 KiB reads per second"]);
-    let mut table = Table::new(
-        &std::iter::once("lost with")
-            .chain(modes.iter().map(|mode| mode.name()))
-            .collect::<Vec<_>>(),
-    );
-    for &mode in &modes {
-        let all = results
-            .measured
-            .iter()
-            .filter(|it| it.mode == mode && it.watched);
-        let rates = all.flat_map(|it| it.pairs.iter().map(|pair| 1e9 / pair.without));
-        if let Some(it) = Spread::of(rates) {
-            let text = format!("{:.0} ({:.0} to {:.0})", it.median, it.lower, it.upper);
-            without.row(vec![mode.name().to_owned(), text]);
-        }
-    }
-    for watcher in results.watchers() {
-        let cell = |&mode: &Mode| {
-            results
-                .of(watcher, mode, true)
-                .map_or(String::new(), |it| lost(&it.pairs))
-        };
-        let cells = modes.iter().map(cell);
-        table.row(std::iter::once(watcher.to_owned()).chain(cells).collect());
-    }
-    if modes.is_empty() || table.is_empty() {
-        return String::new();
-    }
-    format!(
-        "{}\n{}\nRandom reads find nothing in the page cache, sequential ones have readahead; \
-         *direct*: past the\ncache; the number is that of threads. ~ before a share: no verdict, \
-         the spread swallows it.\n",
-        without.text(),
-        table.text()
-    )
-}
-
-fn lost(pairs: &[Pair]) -> String {
-    let shares = pairs
-        .iter()
-        .map(|pair| 100.0 * pair.lost())
-        .collect::<Vec<_>>();
-    let unsure = if verdict(&shares).is_one() { "" } else { "~" };
-    Spread::of(shares).map_or("–".to_owned(), |it| {
-        format!(
-            "{unsure}{:.1} % ({:.1} to {:.1})",
-            it.median, it.lower, it.upper
-        )
-    })
 }
 
 fn fio(results: &Results) -> String {
@@ -401,6 +344,7 @@ fn time(ns: f64) -> String {
     format!("{:.digits$} {unit}", value + 0.0).replace("-0 ns", "0 ns")
 }
 
+mod rates;
 mod ratios;
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,5 @@
 //! The program that is watched: it does one small thing over and over for a short time, and says
-//! how long each took. It takes its orders from standard input, one a line, so that one process
+//! how long each took, and how much of that on the CPU. It takes its orders from standard input, one a line, so that one process
 //! lives through rounds with and without somebody who watches it.
 
 use std::{
@@ -17,6 +17,7 @@ use rustix::{
     fs::{Advice, fadvise},
     process::{Signal, set_parent_process_death_signal},
     thread::{CpuSet, sched_setaffinity},
+    time::{ClockId, clock_gettime},
 };
 
 use super::{mode::Mode, stats::Random};
@@ -41,17 +42,32 @@ pub(crate) fn main(args: &args::BenchProgram) -> Result<ExitCode> {
             bail!("no order: {line}");
         };
         let slice = Duration::from_millis(slice.parse().context("an order's milliseconds")?);
-        let ns = Slice {
+        let took = Slice {
             args,
             mode,
             slice,
             seed,
         }
         .run()?;
-        println!("{ns}");
+        println!("{} {}", took.ns, took.cpu_ns);
         io::stdout().flush()?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What an operation took, in nanoseconds: of several threads, from one end of theirs to the
+/// next; and of their time on the CPU, interrupts in it too.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Took {
+    pub(super) ns: f64,
+    pub(super) cpu_ns: f64,
+}
+
+/// How long a thread did how many operations.
+struct Done {
+    took: Duration,
+    cpu: Duration,
+    count: u64,
 }
 
 struct Slice<'a> {
@@ -62,8 +78,7 @@ struct Slice<'a> {
 }
 
 impl Slice<'_> {
-    /// Nanoseconds an operation took; of several threads, from one end of theirs to the next.
-    fn run(&self) -> Result<f64> {
+    fn run(&self) -> Result<Took> {
         match self.mode {
             Mode::Syscall => {
                 pin(self.args.cpu)?;
@@ -77,31 +92,35 @@ impl Slice<'_> {
         }
     }
 
-    fn timed(&self, mut operation: impl FnMut() -> Result<bool>) -> Result<f64> {
-        let (took, count) = self.counted(&mut operation)?;
-        Ok(per(took, count))
+    fn timed(&self, mut operation: impl FnMut() -> Result<bool>) -> Result<Took> {
+        Ok(per(&[self.counted(&mut operation)?]))
     }
 
     /// Until time is up, or there is nothing left to do.
-    fn counted(&self, operation: &mut dyn FnMut() -> Result<bool>) -> Result<(Duration, u64)> {
+    fn counted(&self, operation: &mut dyn FnMut() -> Result<bool>) -> Result<Done> {
         let batch = if self.mode.is_slow() { 1 } else { BATCH };
         let (started, mut count) = (Instant::now(), 0);
+        let cpu = on_cpu();
+        let done = |count| Done {
+            took: started.elapsed(),
+            cpu: on_cpu() - cpu,
+            count,
+        };
         loop {
             for _ in 0..batch {
                 if !operation()? {
-                    return Ok((started.elapsed(), count));
+                    return Ok(done(count));
                 }
                 count += 1;
             }
-            let took = started.elapsed();
-            if took >= self.slice {
-                return Ok((took, count));
+            if started.elapsed() >= self.slice {
+                return Ok(done(count));
             }
         }
     }
 
     /// Two threads on one CPU wake each other in turn, with a switch for each.
-    fn switches(&self) -> Result<f64> {
+    fn switches(&self) -> Result<Took> {
         let (mut ask, mut asked) = (io::pipe()?, io::pipe()?);
         let cpu = self.args.cpu;
         pin(cpu)?;
@@ -115,7 +134,7 @@ impl Slice<'_> {
             Ok(())
         });
         let mut byte = [0];
-        let ns = self.timed(|| {
+        let took = self.timed(|| {
             ask.1.write_all(&byte)?;
             asked.0.read_exact(&mut byte)?;
             Ok(true)
@@ -123,10 +142,14 @@ impl Slice<'_> {
         drop(ask.1);
         other.join().ok().context("the other thread panicked")??;
         // There and back are two.
-        Ok(ns? / 2.0)
+        let Took { ns, cpu_ns } = took?;
+        Ok(Took {
+            ns: ns / 2.0,
+            cpu_ns: cpu_ns / 2.0,
+        })
     }
 
-    fn reads(&self) -> Result<f64> {
+    fn reads(&self) -> Result<Took> {
         let file = self.open()?;
         let length = match self.mode {
             Mode::Warm => WARM,
@@ -151,13 +174,8 @@ impl Slice<'_> {
             }
         });
         drop(tell);
-        let (mut longest, mut count) = (Duration::ZERO, 0);
-        for done in told {
-            let (took, reads) = done?;
-            longest = longest.max(took);
-            count += reads;
-        }
-        Ok(per(longest, count))
+        let done = told.into_iter().collect::<Result<Vec<_>>>()?;
+        Ok(per(&done))
     }
 
     fn open(&self) -> Result<File> {
@@ -179,7 +197,7 @@ impl Slice<'_> {
         Ok(file)
     }
 
-    fn read_part(&self, file: &File, part: &Part, barrier: &Barrier) -> Result<(Duration, u64)> {
+    fn read_part(&self, file: &File, part: &Part, barrier: &Barrier) -> Result<Done> {
         // Several threads are where the scheduler puts them: what they share is the disk.
         let pinned = if self.mode.threads() == 1 {
             pin(self.args.cpu)
@@ -236,8 +254,22 @@ fn fill(file: &File, length: u64) -> Result<()> {
     Ok(())
 }
 
-fn per(took: Duration, count: u64) -> f64 {
-    took.as_nanos() as f64 / count.max(1) as f64
+/// An operation of threads that worked at the same time.
+fn per(threads: &[Done]) -> Took {
+    let longest = threads.iter().map(|it| it.took).max().unwrap_or_default();
+    let cpu: Duration = threads.iter().map(|it| it.cpu).sum();
+    let count: u64 = threads.iter().map(|it| it.count).sum();
+    let per = |time: Duration| time.as_nanos() as f64 / count.max(1) as f64;
+    Took {
+        ns: per(longest),
+        cpu_ns: per(cpu),
+    }
+}
+
+/// The time that this thread has been on a CPU.
+fn on_cpu() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 fn pin(cpu: usize) -> Result<()> {
@@ -278,8 +310,9 @@ mod tests {
                 seed: 1,
             };
             // On a thread of its own: it is pinned.
-            let ns = thread::scope(|scope| scope.spawn(|| slice.run()).join()).unwrap();
-            assert!(ns.unwrap() > 0.0, "{mode:?}");
+            let took = thread::scope(|scope| scope.spawn(|| slice.run()).join()).unwrap();
+            let took = took.unwrap();
+            assert!(took.ns > 0.0 && took.cpu_ns > 0.0, "{mode:?}");
         }
         std::fs::remove_file(file).unwrap();
     }

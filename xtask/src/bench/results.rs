@@ -43,6 +43,8 @@ pub(crate) struct Measured {
     /// Whether the process that was measured is the one that was watched.
     pub(crate) watched: bool,
     pub(crate) pairs: Vec<Pair>,
+    /// Of the same rounds, only the time on the CPU.
+    pub(crate) on_cpu: Vec<Pair>,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -85,7 +87,10 @@ impl Results {
                     (&it.watcher, it.mode, it.watched) == (&one.watcher, one.mode, one.watched)
                 };
                 match all.measured.iter_mut().find(is_it) {
-                    Some(it) => it.pairs.extend(one.pairs),
+                    Some(it) => {
+                        it.pairs.extend(one.pairs);
+                        it.on_cpu.extend(one.on_cpu);
+                    }
                     None => all.measured.push(one),
                 }
             }

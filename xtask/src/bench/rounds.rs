@@ -7,6 +7,7 @@ use anyhow::Result;
 use super::{
     child::{self, Watching},
     mode::Mode,
+    program::Took,
     results::{Measured, Results},
     root::Bench,
     stats::Pair,
@@ -51,7 +52,7 @@ impl Slice {
         slices
     }
 
-    fn run(self, bench: &mut Bench<'_>) -> Result<f64> {
+    fn run(self, bench: &mut Bench<'_>) -> Result<Took> {
         let program = if self.watched {
             &mut bench.watched
         } else {
@@ -77,6 +78,7 @@ pub(super) fn measure(
                 mode: slice.mode,
                 watched: slice.watched,
                 pairs: Vec::new(),
+                on_cpu: Vec::new(),
             });
         results.measured.extend(measured);
     }
@@ -91,8 +93,9 @@ pub(super) fn measure(
             match pairs(bench, watcher, &slices, (round + at) % 2 == 0, results) {
                 Ok(pairs) => {
                     let measured = &mut results.measured[places[at]..];
-                    for (measured, pair) in measured.iter_mut().zip(pairs) {
+                    for (measured, (pair, on_cpu)) in measured.iter_mut().zip(pairs) {
                         measured.pairs.push(pair);
+                        measured.on_cpu.push(on_cpu);
                     }
                 }
                 Err(error) => results.note(format!("a round of {}: {error:#}", watcher.name)),
@@ -109,7 +112,7 @@ fn pairs(
     slices: &[Slice],
     watched_first: bool,
     results: &mut Results,
-) -> Result<Vec<Pair>> {
+) -> Result<Vec<(Pair, Pair)>> {
     let (with, without);
     if watched_first {
         with = with_watcher(bench, watcher, slices, results)?;
@@ -118,10 +121,14 @@ fn pairs(
         without = run(bench, slices)?;
         with = with_watcher(bench, watcher, slices, results)?;
     }
-    let pairs = without.into_iter().zip(with);
-    Ok(pairs
-        .map(|(without, with)| Pair { without, with })
-        .collect())
+    let pairs = without.into_iter().zip(with).map(|(without, with)| {
+        let pair = |of: fn(&Took) -> f64| Pair {
+            without: of(&without),
+            with: of(&with),
+        };
+        (pair(|took| took.ns), pair(|took| took.cpu_ns))
+    });
+    Ok(pairs.collect())
 }
 
 fn with_watcher(
@@ -129,7 +136,7 @@ fn with_watcher(
     watcher: &Watcher,
     slices: &[Slice],
     results: &mut Results,
-) -> Result<Vec<f64>> {
+) -> Result<Vec<Took>> {
     let pid = bench.watched.pid();
     let folder = &bench.args.folder;
     let watching = child::watch(watcher, &watcher.of(pid), pid, folder)?;
@@ -146,6 +153,6 @@ fn with_watcher(
     took
 }
 
-fn run(bench: &mut Bench<'_>, slices: &[Slice]) -> Result<Vec<f64>> {
+fn run(bench: &mut Bench<'_>, slices: &[Slice]) -> Result<Vec<Took>> {
     slices.iter().map(|slice| slice.run(bench)).collect()
 }

@@ -16,6 +16,7 @@ fn measured(watcher: &str, mode: Mode, watched: bool, added: f64) -> Measured {
         mode,
         watched,
         pairs: (0..8).map(pair).collect(),
+        on_cpu: (0..8).map(pair).collect(),
     }
 }
 
@@ -83,9 +84,13 @@ fn runs_are_told_together_and_each() {
 
 #[test]
 fn a_share_that_is_noise_says_so() {
-    let text = rates(&results());
-    assert!(cells(&text, PROFILER)[2].starts_with("50.0 %"), "{text}");
-    assert!(cells(&text, FLOOR)[2].starts_with('~'), "{text}");
+    let text = rates::tables(&results());
+    let lost = text.split_once("throughput lost with").unwrap().1;
+    let row = cells(lost, Mode::Random1.name());
+    assert!(row[2].starts_with('~'), "{text}");
+    assert!(row[3].starts_with("50.0 %"), "{text}");
+    let (_, cpu) = text.split_once("time on the CPU added by").unwrap();
+    assert_eq!(cells(cpu, Mode::Random1.name())[3], "501 ns (100.2 %)");
 }
 
 #[test]
