@@ -75,10 +75,10 @@ const EVER_WATCHED_IDS: usize = 1 << 16;
 /// Requests between submission and the end of their accounting, by address. An
 /// address belongs to one tag of one queue, so there are at most as many live
 /// entries as the devices have tags; one that was left behind is overwritten when
-/// its tag is used again.
+/// its tag is used again. All of it is there from the start (1.5 MiB): to take memory for
+/// each entry made a request 90 ns dearer.
 #[btf_map]
-pub(crate) static REQUESTS: HashMap<u64, Submission, 16384, { BPF_F_NO_PREALLOC as usize }> =
-    HashMap::new();
+pub(crate) static REQUESTS: HashMap<u64, Submission, 16384, 0> = HashMap::new();
 
 /// Kernel stacks by id.
 #[btf_map]
