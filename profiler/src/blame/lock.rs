@@ -32,7 +32,9 @@ pub(super) fn of_a_folio(sleep: &Sleep<'_>) -> Option<Vec<Piece>> {
         "folio_wait_bit",
     ];
     const GIVES_UP: [&str; 3] = ["folio_unlock", "folio_wake_bit", "unlock_page"];
-    if !sleep.slept_in(&SLEEPS) || !is_in(sleep.waker_frames(), &GIVES_UP) {
+    // There is no other lock that is slept on as for I/O.
+    let for_a_folio = sleep.slept_in(&SLEEPS) || sleep.has_no_stack_for_io();
+    if !for_a_folio || !is_in(sleep.waker_frames(), &GIVES_UP) {
         return None;
     }
     sleep.whole(

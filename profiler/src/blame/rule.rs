@@ -1,6 +1,6 @@
 //! What a rule gets and gives.
 
-use profiler_common::fact::Wait;
+use profiler_common::fact::{WAIT_IOWAIT, Wait};
 
 use super::{Cause, Detail};
 use crate::correlate::Call;
@@ -54,6 +54,12 @@ impl Sleep<'_> {
     /// Is one of these functions on the sleeper's stack?
     pub(super) fn slept_in(&self, functions: &[&str]) -> bool {
         is_in(self.frames(), functions)
+    }
+
+    /// It slept as for I/O, and has no stack: so it was taken for one more of a row of sleeps
+    /// for own requests, and was not.
+    pub(super) fn has_no_stack_for_io(&self) -> bool {
+        self.wait.stack < 0 && self.wait.flags & WAIT_IOWAIT != 0
     }
 
     /// One piece: the whole sleep.

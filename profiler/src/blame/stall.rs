@@ -4,7 +4,7 @@
 
 use super::{
     Cause, Detail,
-    rule::{Piece, Sleep},
+    rule::{Piece, Sleep, is_in},
 };
 
 /// Functions that sleep for a cgroup's sake.
@@ -23,11 +23,21 @@ const FULL: [&str; 5] = [
     "__bio_queue_enter",
 ];
 
-/// The stack names the gate.
+/// Functions that let the next one in when a request's tag is given back.
+const GIVEN_BACK: [&str; 4] = [
+    "blk_mq_put_tag",
+    "sbitmap_queue_clear",
+    "sbitmap_queue_wake_up",
+    "wbt_rqw_done",
+];
+
+/// The stack names the gate; or, of a sleep that has none, that of who opened it.
 pub(super) fn before_the_device(sleep: &Sleep<'_>) -> Option<Vec<Piece>> {
     let cause = if sleep.slept_in(&LIMITS) {
         Cause::Throttle
-    } else if sleep.slept_in(&FULL) {
+    } else if sleep.slept_in(&FULL)
+        || sleep.has_no_stack_for_io() && is_in(sleep.waker_frames(), &GIVEN_BACK)
+    {
         Cause::Queue
     } else {
         return None;

@@ -26,8 +26,10 @@ impl Symbols {
     pub fn read() -> Result<Self> {
         let file = File::open("/proc/kallsyms").context("cannot read the kernel's symbols")?;
         let mut symbols = Self {
-            starts: Vec::new(),
-            names: String::new(),
+            // More than a kernel has: what is not used is not resident, what has to grow is
+            // there twice meanwhile.
+            starts: Vec::with_capacity(1 << 18),
+            names: String::with_capacity(8 << 20),
         };
         let mut file = BufReader::with_capacity(1 << 18, file);
         let mut line = String::new();

@@ -63,13 +63,15 @@ impl Probes {
     /// No BTF, no right to load programs, or a required hook that this kernel lacks.
     pub fn load(options: &Options) -> Result<Self> {
         let (kernel, loader) = Kernel::read()?;
-        match Self::load_as(options, &kernel, loader, kernel.cast) {
+        let loaded = match Self::load_as(options, &kernel, loader, kernel.cast) {
             // The kernel can have the function and refuse it, as one without a JIT does.
             Err(_) if kernel.cast.is_some() => {
                 Self::load_as(options, &kernel, EbpfLoader::new(), None)
             }
             result => result,
-        }
+        };
+        kernel.forget();
+        loaded
     }
 
     fn load_as(

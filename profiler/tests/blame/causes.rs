@@ -234,6 +234,29 @@ fn a_folio_lock_that_its_owner_gives_up() {
     );
 }
 
+/// A sleep that was taken for one more of a row for own requests has no stack. What ended it
+/// tells what it was.
+#[test]
+fn a_tag_that_is_given_back_to_one_without_a_stack() {
+    shows(
+        "20 out iowait | 92 woken by=ksoftirqd/0 from=__wake_up,sbitmap_queue_wake_up | 95 back \
+         | 95 end",
+        "cpu 20
+         queue 72
+         runqueue 3",
+    );
+}
+
+#[test]
+fn a_folio_lock_is_one_without_a_stack_too() {
+    shows(
+        "20 out iowait | 92 woken by=writer from=folio_wake_bit,folio_unlock | 95 back | 95 end",
+        "cpu 20
+         lock 72 folio lock
+         runqueue 3",
+    );
+}
+
 /// Asleep on a folio, and woken by who knows what: not enough to name a lock.
 #[test]
 fn a_folio_wait_alone_is_not_a_lock() {

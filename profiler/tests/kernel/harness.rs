@@ -2,12 +2,13 @@
 
 use std::{
     fs,
-    os::unix::fs::MetadataExt as _,
+    os::unix::{fs::MetadataExt as _, process::CommandExt as _},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
 };
 
 use profiler::report::v1::{Report, Scenario, SlowCall, Witness};
+use rustix::process::{Signal, set_parent_process_death_signal};
 use tempfile::TempDir;
 
 /// Says that a test has nothing to test here, and why.
@@ -51,13 +52,17 @@ pub(crate) fn file(folder: &TempDir, name: &str, bytes: usize) -> PathBuf {
     path
 }
 
-/// The program, with the words of a command line.
+/// The program, with the words of a command line. It ends its session, and the command that
+/// it watches, when this program is gone, whatever ended that.
 pub(crate) fn profiler(words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_profiler"));
     command
         .args(words)
         .env("NO_COLOR", "1")
         .stdin(Stdio::null());
+    let ends_with_us = || Ok(set_parent_process_death_signal(Some(Signal::TERM))?);
+    // SAFETY: between fork and exec, and does nothing but a system call.
+    unsafe { command.pre_exec(ends_with_us) };
     command
 }
 

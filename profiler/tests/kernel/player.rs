@@ -129,14 +129,15 @@ pub(crate) fn now() -> u64 {
 }
 
 pub(crate) fn play(script: &Script) {
-    for cgroup in &script.cgroups {
-        fs::write(cgroup.join("cgroup.procs"), std::process::id().to_string()).expect("a cgroup");
-    }
     if script.urgent {
         let _ = prefer(1);
     }
+    // Before it joins a cgroup: what that counts of its tasks may be a mean over CPUs.
     if let Some(cpu) = script.cpu {
         pin(cpu, 1);
+    }
+    for cgroup in &script.cgroups {
+        fs::write(cgroup.join("cgroup.procs"), std::process::id().to_string()).expect("a cgroup");
     }
     fs::write(script.ready(), "").expect("a sign");
     let ops = match &script.path {
