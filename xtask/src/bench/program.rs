@@ -16,7 +16,7 @@ use anyhow::{Context as _, Result, bail};
 use rustix::{
     fs::{Advice, fadvise},
     process::{Signal, set_parent_process_death_signal},
-    thread::{CpuSet, sched_setaffinity},
+    thread::{CpuSet, sched_getaffinity, sched_setaffinity},
     time::{ClockId, clock_gettime},
 };
 
@@ -34,6 +34,7 @@ const BATCH: u64 = 64;
 pub(crate) fn main(args: &args::BenchProgram) -> Result<ExitCode> {
     // Nothing of it is left when who gives the orders is gone, whatever ended it.
     set_parent_process_death_signal(Some(Signal::KILL))?;
+    let cpus = sched_getaffinity(None)?;
     let seeds = u64::from(std::process::id())..;
     for (seed, line) in seeds.zip(io::stdin().lock().lines()) {
         let line = line?;
@@ -47,6 +48,7 @@ pub(crate) fn main(args: &args::BenchProgram) -> Result<ExitCode> {
             mode,
             slice,
             seed,
+            cpus,
         }
         .run()?;
         println!("{} {}", took.ns, took.cpu_ns);
@@ -75,6 +77,8 @@ struct Slice<'a> {
     mode: Mode,
     slice: Duration,
     seed: u64,
+    /// Where it may run.
+    cpus: CpuSet,
 }
 
 impl Slice<'_> {
@@ -161,6 +165,13 @@ impl Slice<'_> {
         }
         let threads = self.mode.threads();
         let barrier = Barrier::new(threads);
+        // By the thread that is there already: perf trace sees none that begin later.
+        if threads == 1 {
+            let done = self.read_part(&file, &Part::new(length, 0, 1), &barrier)?;
+            return Ok(per(&[done]));
+        }
+        // Threads begin where the one may run that starts them.
+        sched_setaffinity(None, &self.cpus).context("all CPUs")?;
         let (tell, told) = mpsc::channel();
         thread::scope(|scope| {
             for thread in 0..threads {
@@ -308,6 +319,7 @@ mod tests {
                 mode,
                 slice: Duration::from_millis(2),
                 seed: 1,
+                cpus: sched_getaffinity(None).unwrap(),
             };
             // On a thread of its own: it is pinned.
             let took = thread::scope(|scope| scope.spawn(|| slice.run()).join()).unwrap();
