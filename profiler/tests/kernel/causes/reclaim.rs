@@ -7,8 +7,8 @@ use std::fs::File;
 
 use super::{ENOUGH, blamed, checked, main_cause};
 use crate::{
-    harness::{Running, calls_on, folder, needs_kernel, only, skip},
-    player::{Baton, Script},
+    harness::{calls_on, folder, needs_kernel, only, session, skip},
+    player::Script,
     proof::{self, Line},
     rig::Cgroup,
 };
@@ -51,11 +51,9 @@ fn freeing_memory_is_blamed_for_its_time() {
         ..Script::default()
     };
     let pressure = || watched.memory_pressure_ns().expect("it was there before");
-    let (_baton, stdin) = Baton::pair();
-    let run = Running::start_with(&["run", "--slowest", "1000"], &script.command(), stdin);
-    script.wait_ready();
+    // The cgroup is new, and the reader is the first to join it.
     let before = pressure();
-    let run = run.wait();
+    let run = session(&["run", "--slowest", "1000"], &script.command());
     let injected_ns = pressure() - before;
     assert!(run.output.status.success(), "{:?}", run.output);
     let report = checked(run.report);
