@@ -27,6 +27,13 @@ pub(super) fn far_apart(record: &Path, path: &Path) -> Script {
     }
 }
 
+/// The request that a read made: the last one that was served before it ended. None if it
+/// asked the server for nothing.
+pub(super) fn served<'a>(op: &Op, reads: &'a [Served]) -> Option<&'a Served> {
+    let within = |read: &&Served| read.start_ns >= op.start_ns && read.end_ns <= op.end_ns;
+    reads.iter().rev().find(within)
+}
+
 /// What each op was made to wait: from its beginning to the server's answer. The reader
 /// asks at once; on the way to the server there may be a worker of the kernel's that has
 /// to wait for a CPU, and that is the device's time too.
@@ -35,10 +42,7 @@ pub(super) fn far_apart(record: &Path, path: &Path) -> Script {
 /// dropped from the cache, it is still there, and the server was not asked.
 pub(super) fn stalls(cause: &str, calls: &[&SlowCall], ops: &[Op], reads: &[Served]) -> Vec<Stall> {
     let told = matched(calls, ops);
-    let asked = ops.iter().filter_map(|op| {
-        let within = |read: &&Served| read.start_ns >= op.start_ns && read.end_ns <= op.end_ns;
-        Some((op, reads.iter().rev().find(within)?))
-    });
+    let asked = ops.iter().filter_map(|op| Some((op, served(op, reads)?)));
     let asked: Vec<_> = asked.collect();
     assert!(asked.len() as u64 >= TRIED - 5, "{} waited", asked.len());
     let stall = |(op, read): &(&Op, &Served)| {

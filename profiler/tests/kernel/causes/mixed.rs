@@ -4,7 +4,7 @@ use std::{os::unix::fs::FileExt as _, time::Duration};
 
 use super::{
     ENOUGH, Stall, TRIED, agree,
-    device::{DELAY, far_apart},
+    device::{DELAY, far_apart, served},
     lock::{Page, behind_writes, writer},
     matched, prove,
     throttle::HELD,
@@ -12,15 +12,9 @@ use super::{
 };
 use crate::{
     harness::{calls_on, folder, needs_kernel, only, skip},
-    player::{Op, Script},
-    rig::{Cgroup, Served, SlowDisk},
+    player::Script,
+    rig::{Cgroup, SlowDisk},
 };
-
-/// The request that a read made: the last one that was served before it ended.
-fn served<'a>(op: &Op, reads: &'a [Served]) -> &'a Served {
-    let within = |read: &&Served| read.start_ns >= op.start_ns && read.end_ns <= op.end_ns;
-    reads.iter().rev().find(within).expect("the disk was asked")
-}
 
 #[test]
 fn a_lock_and_then_the_device_have_each_their_part() {
@@ -54,7 +48,7 @@ fn a_lock_and_then_the_device_have_each_their_part() {
         .filter_map(|&(call, op)| {
             let inside = |held: &&(u64, u64)| (held.0..held.1).contains(&op.start_ns);
             let released = held.iter().find(inside)?.1;
-            let read = served(&op, &reads);
+            let read = served(&op, &reads).expect("the disk was asked");
             if !undisturbed(&op, read.end_ns - op.start_ns) {
                 return None;
             }
@@ -111,7 +105,7 @@ fn limited_and_slow(count: u64) {
     let calls = calls_on(only(&report), &path);
     let (limit, device): (Vec<_>, Vec<_>) = matched(&calls, &script.ops())
         .iter()
-        .map(|&(call, op)| (call, op, served(&op, &reads)))
+        .map(|&(call, op)| (call, op, served(&op, &reads).expect("the disk was asked")))
         .filter(|(_, op, read)| undisturbed(op, read.end_ns - op.start_ns))
         .filter(|(_, op, read)| u128::from(read.start_ns - op.start_ns) > HELD.as_nanos())
         .map(|(call, op, read)| {
