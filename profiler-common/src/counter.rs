@@ -29,6 +29,13 @@ pub struct Counters {
     pub reads_before: u64,
     /// Bytes that those returned.
     pub bytes_before: u64,
+    /// Calls of which the end was seen, not the begin.
+    pub missed_begins: u64,
+    /// Calls of which the begin was seen, not the end.
+    pub missed_ends: u64,
+    /// Calls of which neither was seen: the kernel's own count of the thread's reads
+    /// (`ioac.syscr`) has them.
+    pub missed_whole: u64,
     /// Requests completed for watched processes: data, metadata, readahead.
     pub requests: [u64; 3],
     /// Their bytes.
@@ -54,6 +61,9 @@ impl Counters {
         execs: 0,
         reads_before: 0,
         bytes_before: 0,
+        missed_begins: 0,
+        missed_ends: 0,
+        missed_whole: 0,
         requests: [0; 3],
         request_bytes: [0; 3],
     };
@@ -82,6 +92,9 @@ impl Counters {
             execs,
             reads_before,
             bytes_before,
+            missed_begins,
+            missed_ends,
+            missed_whole,
             requests,
             request_bytes,
         } = self;
@@ -100,11 +113,14 @@ impl Counters {
         *execs = with(*execs, other.execs);
         *reads_before = with(*reads_before, other.reads_before);
         *bytes_before = with(*bytes_before, other.bytes_before);
+        *missed_begins = with(*missed_begins, other.missed_begins);
+        *missed_ends = with(*missed_ends, other.missed_ends);
+        *missed_whole = with(*missed_whole, other.missed_whole);
         *no_stack = with(*no_stack, other.no_stack);
         *no_completion = with(*no_completion, other.no_completion);
     }
 }
 
-const _: () = assert!(size_of::<Counters>() == 8 * (2 * KINDS + 8 + 6));
+const _: () = assert!(size_of::<Counters>() == 8 * (2 * KINDS + 11 + 6));
 
 pod!(Counters);
