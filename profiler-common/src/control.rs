@@ -10,6 +10,10 @@ pub struct Control {
     pub target: u32,
     /// `CONTROL_*` bits.
     pub flags: u32,
+    /// Number of the scenario that goes on: each has another one.
+    pub scenario: u32,
+    /// Named padding.
+    pub unused: u32,
     /// A call that lasts at least this long is told even if nothing else happened.
     pub threshold_ns: u64,
 }
@@ -109,6 +113,13 @@ pub const SPAN: usize = 128;
 /// one in its place.
 pub const STAND_IN_CAST: i32 = 0x6361_7374;
 
+/// Stands for the kernel's function `bpf_session_is_return` as [`STAND_IN_CAST`] does for its.
+pub const STAND_IN_SESSION: i32 = 0x7365_7373;
+
+/// Value of an instruction that loads 64 bits; the loader makes it the address of the
+/// kernel's variable `__preempt_count`.
+pub const STAND_IN_PREEMPT: i32 = 0x7072_6565;
+
 /// A field that the running kernel does not have.
 pub const ABSENT: u32 = u32::MAX;
 
@@ -139,7 +150,7 @@ pub const CALLS: usize = 512;
 pub const FIXED_BLOCK_IO: u32 = 1 << 0;
 
 const _: () = {
-    assert!(size_of::<Control>() == 16);
+    assert!(size_of::<Control>() == 24);
     assert!(size_of::<Offsets>() == 4 * 58);
     assert!(size_of::<Fixed>() == 20 + CALLS);
 };

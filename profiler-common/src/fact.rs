@@ -222,6 +222,9 @@ pub const CALL_READV: u32 = 3;
 pub const CALL_PREADV: u32 = 4;
 pub const CALL_PREADV2: u32 = 5;
 pub const CALL_FAULT: u32 = 6;
+/// In the table of calls only: it is no read, but the kernel counts it as one
+/// (`task_struct.ioac.syscr`).
+pub const CALL_COUNTED: u32 = 7;
 
 /// The thread ended inside the call.
 pub const ENDED_BY_EXIT: u32 = 1 << 0;

@@ -15,7 +15,7 @@ use aya_ebpf::helpers::{
     self, bpf_probe_read_kernel_str_bytes, bpf_probe_read_user,
     generated::{self, bpf_probe_read_kernel},
 };
-use profiler_common::control::{ABSENT, SPAN, STAND_IN_CAST};
+use profiler_common::control::{ABSENT, SPAN, STAND_IN_CAST, STAND_IN_PREEMPT, STAND_IN_SESSION};
 
 /// Reads the field at `offset` of what the verifier knows `base` to be.
 #[inline(always)]
@@ -80,6 +80,53 @@ fn cast(address: u64, type_id: u32) -> *const u8 {
         );
     }
     known
+}
+
+/// Does this run of a session's program belong to the function's return?
+#[inline(always)]
+pub(crate) fn session_is_return(ctx: *mut core::ffi::c_void) -> bool {
+    let is_return: u64;
+    // SAFETY: the loader makes this a call of `bpf_session_is_return`, which has no effect.
+    // It takes the context since 7.1, nothing before.
+    unsafe {
+        asm!(
+            "call {function}",
+            function = const STAND_IN_SESSION,
+            inlateout("r1") ctx => _,
+            lateout("r0") is_return,
+            lateout("r2") _,
+            lateout("r3") _,
+            lateout("r4") _,
+            lateout("r5") _,
+            options(nostack, readonly),
+        );
+    }
+    is_return as u8 != 0
+}
+
+/// How often preemption is disabled on this CPU; only where the loader has found the
+/// variable.
+#[inline(always)]
+pub(crate) fn preempt_count() -> u32 {
+    let variable: *const u8;
+    // SAFETY: the loader makes this the address of a variable of each CPU, of which the
+    // helper gives this one's.
+    unsafe {
+        asm!(
+            "r1 = {stand_in} ll",
+            "call 154",
+            stand_in = const STAND_IN_PREEMPT,
+            lateout("r0") variable,
+            lateout("r1") _,
+            lateout("r2") _,
+            lateout("r3") _,
+            lateout("r4") _,
+            lateout("r5") _,
+            options(nostack, readonly),
+        );
+    }
+    // The top bit says that no rescheduling is due.
+    field::<u32>(variable, 0) & 0x7fff_ffff
 }
 
 /// The word at `offset` from an address; 0 if there is none. Never a pointer to the
@@ -169,6 +216,20 @@ pub(crate) fn switches(task: *const u8) -> u64 {
 #[inline(always)]
 pub(crate) fn reads(task: *const u8) -> u64 {
     field_or(task, at!(task_syscr), 0)
+}
+
+/// Number of the system call that the task is in; none of a system call's where it is in
+/// none. Where the kernel lacks `regs_number`'s meaning for it, 0 calls have that number.
+#[inline(always)]
+pub(crate) fn number_in_progress(task: *const u8) -> u64 {
+    field(registers(task), at!(regs_number))
+}
+
+/// The registers with which the task entered the kernel.
+#[inline(always)]
+pub(crate) fn registers(task: *const u8) -> *const u8 {
+    // SAFETY: `task` is a task that the verifier trusts; it knows the result's type.
+    unsafe { generated::bpf_task_pt_regs(task.cast_mut().cast()) as *const u8 }
 }
 
 /// Bytes that those returned.

@@ -6,6 +6,7 @@
 //! - [`kernel`]: fields of the kernel's own structures, by offsets from its BTF.
 //! - [`target`]: is this thread ours?
 //! - [`thread`]: the state of a watched thread and of its open call.
+//! - [`account`]: each thread's calls, held against the kernel's own count.
 //! - [`emit`]: the one door to the ring, and the counters.
 //! - [`settle`]: how quiet calls end.
 //! - [`words`]: copying and zeroing, a word at a time.
@@ -15,6 +16,7 @@
 #![expect(unstable_features, reason = "inline assembly for BPF is not stable")]
 #![feature(asm_experimental_arch)]
 
+mod account;
 mod emit;
 mod kernel;
 mod maps;

@@ -100,6 +100,10 @@ pub(crate) static HISTOGRAM: PerCpuArray<u64> =
 #[map]
 pub(crate) static SETTLED: PerCpuArray<Settled> = PerCpuArray::with_max_entries(CLASSES as u32, 0);
 
+/// Runs of [`crate::probes`]' test of preemption: all, and those that could be preempted.
+#[map]
+pub(crate) static PREEMPTIBLE: Array<[u64; 2]> = Array::with_max_entries(1, 0);
+
 #[map]
 static CONTROL: Array<Control> = Array::with_max_entries(1, 0);
 

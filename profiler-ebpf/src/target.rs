@@ -8,6 +8,7 @@
 use profiler_common::control::{CONTROL_FROM_EXEC, Control};
 
 use crate::{
+    account,
     emit::count,
     kernel::{self, fixed},
     maps::{control, new_thread, thread},
@@ -22,8 +23,31 @@ pub(crate) fn ours(task: *const u8) -> Option<&'static mut Thread> {
         return None;
     }
     match thread(task) {
-        Some(state) => Some(state),
+        Some(state) => {
+            account::enter_scenario(task, state, control.scenario);
+            Some(state)
+        }
         None => meet(task, &control),
+    }
+}
+
+/// Meets a thread of the target that is switched in.
+#[inline(always)]
+pub(crate) fn switched_in(task: *const u8, state: Option<&'static mut Thread>) {
+    let control = control();
+    if control.target == 0 {
+        return;
+    }
+    let state = match state {
+        Some(state) if state.account.is_of(control.scenario) => return,
+        Some(state) => {
+            account::enter_scenario(task, state, control.scenario);
+            Some(state)
+        }
+        None => meet(task, &control),
+    };
+    if let Some(state) = state {
+        account::met_asleep(task, state);
     }
 }
 
@@ -56,6 +80,7 @@ pub(crate) fn watch(task: *const u8) -> Option<&'static mut Thread> {
         Some(state) => {
             state.tid = kernel::tid(task);
             state.pid = pid;
+            account::open(task, state);
             Some(state)
         }
         None => {

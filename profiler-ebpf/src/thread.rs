@@ -5,6 +5,7 @@ use core::mem::offset_of;
 use profiler_common::fact::{CALL_FAULT, Ended, RequestFacts};
 
 use crate::{
+    account::Account,
     kernel::{self, Span, at},
     words,
 };
@@ -20,6 +21,7 @@ pub(crate) struct Thread {
     /// When direct reclaim began; 0: not in it.
     pub reclaim_ns: u64,
     pub usual: Usual,
+    pub account: Account,
     /// Room to copy a file's and an inode's fields to.
     pub span: Span,
 }
@@ -58,7 +60,9 @@ pub(crate) struct Open {
     pub file_flags: u32,
     pub fd: i32,
     pub mode: u16,
-    pub unused: u16,
+    /// Its end is being told: a program can be preempted, and what happens then is not the
+    /// call's.
+    pub ending: u16,
     /// What requests were submitted since the call's last sleep: a bit for each kind.
     pub requests: u32,
     pub sums: Sums,
@@ -235,6 +239,7 @@ impl Thread {
     #[inline(always)]
     pub(crate) fn close(&mut self) {
         self.open.call_ns = 0;
+        self.open.ending = 0;
         if self.open.loud != 0 {
             self.open.loud = 0;
             self.open.requests = 0;

@@ -4,6 +4,7 @@ mod block;
 mod cache;
 mod fault;
 mod lock;
+mod preempt;
 mod read;
 mod readahead;
 mod reclaim;

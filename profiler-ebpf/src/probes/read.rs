@@ -1,15 +1,23 @@
 //! The read family, from entry to exit.
 //!
-//! Hooks: `sys_enter`, `sys_exit` (raw, with BTF; every kernel). Facts: `Ended`; quiet
+//! Hooks, one pair of them: `sys_enter`, `sys_exit` (raw, with BTF; every kernel), or a session
+//! on the functions behind the system calls (since 6.10), or the classic tracepoints of the
+//! same names, where programs on the first can be preempted (since 7.0). Facts: `Ended`; quiet
 //! calls settle in the histogram. Without them there are no calls.
 
-use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
+use aya_ebpf::{
+    EbpfContext as _,
+    macros::{btf_tracepoint, kprobe, tracepoint},
+    programs::{BtfTracePointContext, ProbeContext, RetProbeContext, TracePointContext},
+};
 use profiler_common::{
-    control::CONTROL_EVERY_CALL,
-    fact::{CALL_PREAD, CALL_PREADV2, CALL_READ, CALL_READV, ENDED_QUIET, ENDED_SWITCH_UNSEEN},
+    control::{CONTROL_EVERY_CALL, Control},
+    fact::{
+        CALL_COUNTED, CALL_PREAD, CALL_PREADV2, CALL_READ, CALL_READV, ENDED_QUIET, ENDED_SWITCH_UNSEEN},
 };
 
 use crate::{
+    account::{self, End},
     emit,
     kernel::{self, File, at},
     maps::{call, control, current_task, thread},
@@ -24,27 +32,9 @@ const UIO_MAXIOV: u64 = 1024;
 #[btf_tracepoint(function = "sys_enter")]
 fn sys_enter(ctx: BtfTracePointContext) -> i32 {
     let call = call(ctx.arg(1));
-    if call == 0 {
-        return 0;
+    if call != 0 {
+        begin(current_task(), ctx.arg(0), call);
     }
-    let task = current_task();
-    let Some(thread) = target::ours(task) else {
-        return 0;
-    };
-    if kernel::is_compat(task) {
-        return 0;
-    }
-    if thread.in_fault() {
-        emit::close_fault(task, thread);
-    } else if thread.in_call() {
-        // Its end was not seen: what it summed is not this one's.
-        thread.close();
-    }
-    let regs: *const u8 = ctx.arg(0);
-    describe(thread, task, regs, call);
-    thread.open.call = call;
-    thread.open.switches = kernel::switches(task);
-    thread.open.call_ns = emit::now();
     0
 }
 
@@ -52,24 +42,113 @@ fn sys_enter(ctx: BtfTracePointContext) -> i32 {
 fn sys_exit(ctx: BtfTracePointContext) -> i32 {
     let regs: *const u8 = ctx.arg(0);
     // Most of what the machine calls is no read: that is told before anything else.
-    if call(kernel::field(regs, at!(regs_number))) == 0 {
+    let call = call(kernel::field(regs, at!(regs_number)));
+    if call != 0 {
+        end(current_task(), ctx.arg(1), call == CALL_COUNTED);
+    }
+    0
+}
+
+/// Begin and end of the functions behind the system calls, in one program that the kernel
+/// never skips because of itself: it runs with preemption off (`fprobe`). A begin that
+/// returns 1 has no end.
+#[kprobe]
+fn read_session(ctx: ProbeContext) -> u32 {
+    let task = current_task();
+    if kernel::session_is_return(ctx.as_ptr()) {
+        let returned: u64 = RetProbeContext::new(ctx.as_ptr()).ret();
+        end(task, returned as i64, false);
         return 0;
     }
-    let task = current_task();
-    let Some(thread) = thread(task) else { return 0 };
-    // A fault inside another system call ends by its own rule.
-    if !thread.in_call() || thread.in_fault() {
-        return 0;
+    let regs = kernel::registers(task);
+    let call = call(kernel::field(regs, at!(regs_number)));
+    if call == 0 {
+        return 1;
+    }
+    u32::from(!begin(task, regs, call))
+}
+
+/// As [`sys_enter`], where that can be preempted and there are no sessions. The classic
+/// tracepoint runs its programs with preemption off, and is dearer.
+#[tracepoint(category = "raw_syscalls", name = "sys_enter")]
+fn classic_sys_enter(ctx: TracePointContext) -> u32 {
+    let call = call(classic_number(&ctx));
+    if call != 0 {
+        let task = current_task();
+        begin(task, kernel::registers(task), call);
+    }
+    0
+}
+
+/// As [`sys_exit`].
+#[tracepoint(category = "raw_syscalls", name = "sys_exit")]
+fn classic_sys_exit(ctx: TracePointContext) -> u32 {
+    let call = call(classic_number(&ctx));
+    if call != 0 {
+        // SAFETY: within the tracepoint's record: its head, the number, the result.
+        let returned = unsafe { ctx.as_ptr().cast::<i64>().add(2).read_volatile() };
+        end(current_task(), returned, call == CALL_COUNTED);
+    }
+    0
+}
+
+#[inline(always)]
+fn classic_number(ctx: &TracePointContext) -> u64 {
+    // SAFETY: within the tracepoint's record: its head has 8 bytes.
+    unsafe { ctx.as_ptr().cast::<u64>().add(1).read_volatile() }
+}
+
+/// A call begins; `false` if nobody watches it.
+#[inline(always)]
+fn begin(task: *const u8, regs: *const u8, call: u32) -> bool {
+    let Some(thread) = target::ours(task) else {
+        return false;
+    };
+    if kernel::is_compat(task) {
+        return false;
+    }
+    if thread.in_fault() {
+        emit::close_fault(task, thread);
+    }
+    account::begin(task, thread, call == CALL_COUNTED);
+    if call == CALL_COUNTED {
+        return true;
+    }
+    describe(thread, task, regs, call);
+    thread.open.call = call;
+    thread.open.switches = kernel::switches(task);
+    thread.open.call_ns = emit::now();
+    true
+}
+
+/// A call ends.
+#[inline(always)]
+fn end(task: *const u8, returned: i64, counted_only: bool) {
+    let Some(thread) = thread(task) else { return };
+    if kernel::is_compat(task) {
+        return;
     }
     let now = emit::now();
-    let returned: i64 = ctx.arg(1);
-    let ns = now - thread.open.call_ns;
     let control = control();
-    if control.target == 0 {
+    if control.target == 0 || !thread.account.is_of(control.scenario) {
         // It outlived the scenario, which told it as open.
-        thread.close();
-        return 0;
+        if !thread.in_fault() {
+            thread.close();
+        }
+        return;
     }
+    match account::end(task, thread, counted_only) {
+        End::Open => tell(task, thread, &control, now, returned),
+        // A fault inside another system call ends by its own rule.
+        End::Nothing => {}
+    }
+}
+
+/// Tells the end of the open call, or settles it.
+#[inline(always)]
+fn tell(task: *const u8, thread: &mut Thread, control: &Control, now: u64, returned: i64) {
+    let ns = now - thread.open.call_ns;
+    thread.open.ending = 1;
     // A machine may keep a switch from the probes, not from its own count.
     emit::wait_until_now(thread, now);
     let seen = thread
@@ -89,7 +168,6 @@ fn sys_exit(ctx: BtfTracePointContext) -> i32 {
         settle(&thread.open, returned, ns);
     }
     thread.close();
-    0
 }
 
 /// Notes what is asked for, and of which file.

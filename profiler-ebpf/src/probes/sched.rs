@@ -8,6 +8,7 @@ use profiler_common::fact::{WAIT_IN_RECLAIM, WAIT_IOWAIT, WAIT_PREEMPTED, WAIT_S
 
 use super::{block, fault};
 use crate::{
+    account,
     emit::{self, count},
     kernel,
     maps::{STACKS, current_task, thread},
@@ -20,17 +21,25 @@ use crate::{
 fn sched_switch(ctx: BtfTracePointContext) -> i32 {
     let prev: *const u8 = ctx.arg(1);
     if let Some(thread) = thread(prev)
-        && thread.in_call()
         && target::watching()
     {
-        out(&ctx, prev, thread);
+        let preempt: u64 = ctx.arg(0);
+        let state: u32 = ctx.arg(3);
+        if preempt as u8 == 0 && state != 0 {
+            account::asleep(prev, thread);
+        }
+        if thread.in_call() && thread.open.ending == 0 {
+            out(&ctx, prev, thread);
+        }
     }
     let next: *const u8 = ctx.arg(2);
-    if let Some(thread) = thread(next)
+    let mut next_thread = thread(next);
+    if let Some(thread) = &mut next_thread
         && thread.sleep.out_ns != 0
     {
         back(thread);
     }
+    target::switched_in(next, next_thread);
     0
 }
 

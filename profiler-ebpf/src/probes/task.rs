@@ -10,6 +10,7 @@ use aya_log_ebpf::debug;
 use profiler_common::{control::CONTROL_FROM_EXEC, fact::ENDED_BY_EXIT};
 
 use crate::{
+    account,
     emit::{self, count},
     kernel,
     maps::{control, thread},
@@ -41,6 +42,7 @@ fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
     if let Some(thread) = thread(task) {
         // A thread that calls exec takes over its process's id.
         thread.tid = kernel::tid(task);
+        account::exec(task, thread);
         count(|c| &mut c.execs, 1);
         return 0;
     }
@@ -62,6 +64,7 @@ fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
     if !target::watching() {
         return 0;
     }
+    account::asleep(task, thread);
     if thread.in_fault() {
         emit::close_fault(task, thread);
     } else if thread.in_call() {

@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::workload::Scenario;
+use crate::{load::Way, workload::Scenario};
 
 /// Why did this read() block? Says for every read where its nanoseconds went.
 #[derive(Debug, Parser)]
@@ -82,6 +82,13 @@ pub(super) struct WatchArgs {
     /// Room for facts that are on their way: a power of two
     #[arg(long, value_name = "SIZE", default_value = "16M", value_parser = ring_size)]
     pub ring_size: u32,
+    /// Cost nothing to system calls that are no reads, where the kernel can do that (since 6.14
+    /// with kprobes); a watched read costs more
+    #[arg(long)]
+    pub quiet_neighbours: bool,
+    /// How to see begins and ends of calls, to compare the ways
+    #[arg(long, value_name = "WAY", value_enum, default_value_t = Way::Auto, conflicts_with = "quiet_neighbours")]
+    pub entry: Way,
     /// Say on standard error what the probes do
     #[arg(long)]
     pub verbose: bool,

@@ -19,6 +19,11 @@ pub(super) fn plan(args: &WatchArgs, target: String) -> live::Plan {
         load: load::Options {
             ring_bytes: args.ring_size,
             verbose: args.verbose,
+            way: if args.quiet_neighbours {
+                load::Way::QuietNeighbours
+            } else {
+                args.entry
+            },
         },
     }
 }
@@ -50,6 +55,7 @@ pub(super) fn control(args: &WatchArgs, pid: u32, flags: u32) -> Control {
         target: pid,
         flags: flags | every,
         threshold_ns: u64::try_from(args.threshold.as_nanos()).unwrap_or(u64::MAX),
+        ..Control::default()
     }
 }
 

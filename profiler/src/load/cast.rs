@@ -7,7 +7,7 @@
 
 use anyhow::{Context as _, Result};
 use object::{Object as _, ObjectSection as _, SectionKind};
-use profiler_common::control::STAND_IN_CAST;
+use profiler_common::control::{STAND_IN_CAST, STAND_IN_PREEMPT, STAND_IN_SESSION};
 
 use super::fields::Fields;
 
@@ -21,12 +21,34 @@ pub(super) struct Cast {
     pub(super) file: u32,
 }
 
+/// Numbers in the kernel's BTF that only some programs need.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Watch {
+    /// Function `bpf_session_is_return`, since 6.10.
+    pub(super) session: Option<u32>,
+    /// Variable `__preempt_count`, since 6.13.
+    pub(super) preempt_count: Option<u32>,
+}
+
+impl Watch {
+    pub(super) fn of(fields: &Fields) -> Self {
+        Self {
+            session: fields.function("bpf_session_is_return"),
+            preempt_count: fields.variable("__preempt_count"),
+        }
+    }
+}
+
 /// Of an instruction (`struct bpf_insn`), 8 bytes.
 const INSTRUCTION: usize = 8;
 /// `BPF_JMP | BPF_CALL`
 const CALL: u8 = 0x85;
 /// Source register of a call that makes it one of a kernel function.
 const BPF_PSEUDO_KFUNC_CALL: u8 = 2;
+/// `BPF_LD | BPF_IMM | BPF_DW`, of a load that takes two instructions
+const LOAD: u8 = 0x18;
+/// Source register of such a load that makes it one of a variable's address.
+const BPF_PSEUDO_BTF_ID: u8 = 3;
 /// `BPF_ALU64 | BPF_MOV | BPF_X`
 const MOVE: u8 = 0xbf;
 
@@ -42,8 +64,10 @@ impl Cast {
 }
 
 /// The object file with the function's number where its stand-in is called. Without the
-/// function the call is never reached, but has to be something that the kernel knows.
-pub(super) fn link(file: &[u8], cast: Option<Cast>) -> Result<Vec<u8>> {
+/// function the call is never reached, but has to be something that the kernel knows. What
+/// stands for the numbers of `watch` stays where the kernel lacks them: the programs that
+/// need them are not loaded then.
+pub(super) fn link(file: &[u8], cast: Option<Cast>, watch: Watch) -> Result<Vec<u8>> {
     let parsed = object::File::parse(file).context("the probes' object file")?;
     let ranges = parsed
         .sections()
@@ -55,8 +79,8 @@ pub(super) fn link(file: &[u8], cast: Option<Cast>) -> Result<Vec<u8>> {
             .get_mut(from as usize..(from + length) as usize)
             .context("a section of the probes' object file is cut off")?;
         for instruction in section.chunks_exact_mut(INSTRUCTION) {
-            let number = STAND_IN_CAST.to_le_bytes();
-            if instruction[..2] == [CALL, 0] && instruction[4..] == number {
+            let stands_for = |stand_in: i32| instruction[4..] == stand_in.to_le_bytes();
+            if instruction[..2] == [CALL, 0] && stands_for(STAND_IN_CAST) {
                 let (code, registers, number) = match cast {
                     Some(cast) => (CALL, BPF_PSEUDO_KFUNC_CALL << 4, cast.function),
                     // r0 = r1
@@ -64,6 +88,18 @@ pub(super) fn link(file: &[u8], cast: Option<Cast>) -> Result<Vec<u8>> {
                 };
                 instruction[..2].copy_from_slice(&[code, registers]);
                 instruction[4..].copy_from_slice(&number.to_le_bytes());
+            } else if instruction[..2] == [CALL, 0]
+                && stands_for(STAND_IN_SESSION)
+                && let Some(function) = watch.session
+            {
+                instruction[1] = BPF_PSEUDO_KFUNC_CALL << 4;
+                instruction[4..].copy_from_slice(&function.to_le_bytes());
+            } else if instruction[0] == LOAD
+                && stands_for(STAND_IN_PREEMPT)
+                && let Some(variable) = watch.preempt_count
+            {
+                instruction[1] |= BPF_PSEUDO_BTF_ID << 4;
+                instruction[4..].copy_from_slice(&variable.to_le_bytes());
             }
         }
     }
@@ -92,16 +128,16 @@ mod tests {
             word: 1,
             file: 2,
         };
-        let linked = link(OBJECT, Some(cast)).expect("an object file");
+        let linked = link(OBJECT, Some(cast), Watch::default()).expect("an object file");
         assert_eq!(count(&linked, stand_in), 0);
         assert_eq!(count(&linked, [CALL, 0x20, 0, 0, 0x34, 0x12, 0, 0]), calls);
-        let without = link(OBJECT, None).expect("an object file");
+        let without = link(OBJECT, None, Watch::default()).expect("an object file");
         assert_eq!(count(&without, stand_in), 0);
         assert_eq!(without.len(), OBJECT.len());
     }
 
     #[test]
     fn what_is_no_object_file_is_an_error() {
-        assert!(link(b"no object file", None).is_err());
+        assert!(link(b"no object file", None, Watch::default()).is_err());
     }
 }

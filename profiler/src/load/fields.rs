@@ -17,7 +17,7 @@ pub(super) struct Fields {
 /// and one at a time that was a third of a start. Another name is found too, at that cost.
 const NAMED: &str = "^(?:task_struct|files_struct|fdtable|file|dentry|inode|super_block\
     |address_space|folio|page|bio|bio_vec|request|block_device|pt_regs|cpumask|pageflags\
-    |req_flag_bits|bpf_rdonly_cast|btf_trace_[a-z_]+)$";
+    |req_flag_bits|fprobe|bpf_rdonly_cast|bpf_session_is_return|__preempt_count|btf_trace_[a-z_]+)$";
 
 impl Fields {
     /// Reads BTF from a file, on a live system [`super::offsets::BTF`].
@@ -62,6 +62,11 @@ impl Fields {
     /// Number of a function.
     pub(super) fn function(&self, name: &str) -> Option<u32> {
         self.number(name, |found| matches!(found, Type::Func(_)))
+    }
+
+    /// Number of a variable.
+    pub(super) fn variable(&self, name: &str) -> Option<u32> {
+        self.number(name, |found| matches!(found, Type::Var(_)))
     }
 
     /// Number of a struct that is not only declared.

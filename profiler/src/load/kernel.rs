@@ -6,11 +6,11 @@ use anyhow::{Context as _, Result, anyhow};
 use aya::{Btf, EbpfLoader};
 use profiler_common::{
     control::{CALLS, FIXED_BLOCK_IO, Fixed, Offsets},
-    fact::{CALL_PREAD, CALL_PREADV, CALL_PREADV2, CALL_READ, CALL_READV},
+    fact::{CALL_COUNTED, CALL_PREAD, CALL_PREADV, CALL_PREADV2, CALL_READ, CALL_READV},
 };
 
 use super::{
-    cast::Cast,
+    cast::{Cast, Watch},
     fields::Fields,
     hooks::{Hook, PLAN},
     offsets,
@@ -20,6 +20,10 @@ use super::{
 pub(super) struct Kernel {
     pub(super) offsets: Offsets,
     pub(super) cast: Option<Cast>,
+    pub(super) watch: Watch,
+    /// A session of kprobes loses no return: `fprobe` rests on the function graph (since
+    /// 6.14). Before that it has a limited number of returns, and loses more in silence.
+    pub(super) keeps_returns: bool,
     /// Hooks of the plan that it has.
     tracepoints: Vec<&'static str>,
     pub(super) btf: Btf,
@@ -37,6 +41,8 @@ impl Kernel {
             let kernel = Self {
                 offsets: offsets::look_up(&fields)?,
                 cast: Cast::of(&fields),
+                watch: Watch::of(&fields),
+                keeps_returns: fields.offset("fprobe", "hlist_array").is_some(),
                 tracepoints: PLAN.iter().filter(has).map(|hook| hook.name).collect(),
                 btf: btf
                     .join()
@@ -83,7 +89,7 @@ impl Kernel {
     }
 }
 
-/// The read family, by system call number.
+/// The read family, and what the kernel counts as reads besides, by system call number.
 fn calls() -> [u8; CALLS] {
     let mut calls = [0; CALLS];
     for (number, call) in [
@@ -92,6 +98,10 @@ fn calls() -> [u8; CALLS] {
         (libc::SYS_readv, CALL_READV),
         (libc::SYS_preadv, CALL_PREADV),
         (libc::SYS_preadv2, CALL_PREADV2),
+        (libc::SYS_sendfile, CALL_COUNTED),
+        (libc::SYS_copy_file_range, CALL_COUNTED),
+        (libc::SYS_execve, CALL_COUNTED),
+        (libc::SYS_execveat, CALL_COUNTED),
     ] {
         calls[number as usize] = call as u8;
     }

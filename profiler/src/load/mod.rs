@@ -3,18 +3,23 @@
 //! - [`hooks`]: the plan: which hooks, which of them are required, what is lost
 //!   without each.
 //! - [`offsets`]: where this kernel keeps the fields that the probes read.
+//! - [`entry`]: how begins and ends of calls are seen.
+//! - [`session`]: a session of kprobes, which aya cannot load.
 //! - [`cast`]: the kernel function by which they read what has no type.
 //! - [`kernel`]: what the running kernel says of itself.
 //! - [`probes`]: the loaded programs and their maps.
 
 mod cast;
+mod entry;
 mod fields;
 pub mod hooks;
 mod kernel;
 pub mod offsets;
 mod probes;
 mod selfcost;
+mod session;
 
+pub use entry::Way;
 pub use hooks::HookState;
 pub use probes::{Options, Probes, Snapshot};
 pub use selfcost::{ProgramCost, Sampler};

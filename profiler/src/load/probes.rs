@@ -17,6 +17,7 @@ use profiler_common::{
 use super::{
     ProgramCost,
     cast::{self, Cast},
+    entry::{Entry, Way},
     hooks::{Hook, HookState, Need, PLAN},
     kernel::Kernel,
 };
@@ -28,6 +29,8 @@ pub struct Options {
     pub ring_bytes: u32,
     /// Let the kernel side say what it does (`aya-log`).
     pub verbose: bool,
+    /// How to see begins and ends of calls.
+    pub way: Way,
 }
 
 impl Default for Options {
@@ -35,6 +38,7 @@ impl Default for Options {
         Self {
             ring_bytes: 16 << 20,
             verbose: false,
+            way: Way::Auto,
         }
     }
 }
@@ -44,6 +48,11 @@ impl Default for Options {
 pub struct Probes {
     ebpf: Ebpf,
     hooks: Vec<HookState>,
+    entry: Entry,
+    /// Ways to see begins and ends of calls that were tried in vain.
+    tried: Vec<String>,
+    /// How often something was watched.
+    scenario: u32,
 }
 
 /// What the kernel side has summed so far; differences of two are a scenario's.
@@ -83,6 +92,7 @@ impl Probes {
         let btf = &kernel.btf;
         let (offsets, fixed) = (Plain(kernel.offsets), Plain(kernel.fixed(cast)));
         let log_level = if options.verbose { 5u8 } else { 0 };
+        let object = cast::link(OBJECT, cast, kernel.watch)?;
         let mut loader: EbpfLoader<'_> = loader;
         let mut ebpf = loader
             .btf(Some(btf))
@@ -91,9 +101,14 @@ impl Probes {
             .override_global("OFFSETS", &offsets, true)
             .override_global("FIXED", &fixed, true)
             .override_global("AYA_LOG_LEVEL", &log_level, true)
-            .load(&cast::link(OBJECT, cast)?)
+            .load(&object)
             .map_err(explain)?;
-        let first = |hook: &Hook| kernel.has(hook) && !matches!(hook.need, Need::Instead(_));
+        let (entry, tried) = Entry::choose(options.way, &object, &mut ebpf, kernel)?;
+        let first = |hook: &Hook| {
+            kernel.has(hook)
+                && !matches!(hook.need, Need::Instead(_))
+                && !entry.replaces(hook.name)
+        };
         let mut verified = verify(&mut ebpf, btf, first);
         let mut hooks: Vec<HookState> = Vec::with_capacity(PLAN.len());
         for hook in PLAN {
@@ -102,6 +117,14 @@ impl Probes {
                     .iter()
                     .any(|other| other.hook.name == of && other.attached)
             {
+                continue;
+            }
+            if entry.replaces(hook.name) {
+                hooks.push(HookState {
+                    hook,
+                    attached: true,
+                    reason: None,
+                });
                 continue;
             }
             let verified = match verified.remove(hook.name) {
@@ -125,12 +148,28 @@ impl Probes {
                 reason: result.err().map(|error| format!("{error:#}")),
             });
         }
-        Ok(Self { ebpf, hooks })
+        Ok(Self {
+            ebpf,
+            hooks,
+            entry,
+            tried,
+            scenario: 0,
+        })
     }
 
     /// What became of each hook of the plan.
     pub fn hooks(&self) -> &[HookState] {
         &self.hooks
+    }
+
+    /// How begins and ends of calls are seen: `tp_btf`, `kprobe.session` or `raw_syscalls`.
+    pub fn entry(&self) -> &'static str {
+        self.entry.name()
+    }
+
+    /// Better ways that this kernel refused, and why.
+    pub fn refused_entries(&self) -> &[String] {
+        &self.tried
     }
 
     /// The loaded object, for `aya-log`.
@@ -139,7 +178,11 @@ impl Probes {
     }
 
     /// Tells the kernel side what to watch from now on.
-    pub fn control(&mut self, control: Control) -> Result<()> {
+    pub fn control(&mut self, mut control: Control) -> Result<()> {
+        if control.target != 0 {
+            self.scenario += 1;
+        }
+        control.scenario = self.scenario;
         let map = self.ebpf.map_mut("CONTROL").context("no map CONTROL")?;
         let mut map = Array::<_, Control>::try_from(map)?;
         map.set(0, control, 0)
@@ -204,7 +247,11 @@ impl Probes {
 
     /// What the programs cost and missed.
     pub fn cost(&self) -> Result<ProgramCost> {
-        ProgramCost::read(&self.ebpf)
+        let session = match &self.entry {
+            Entry::Session(session) => Some(session.program()),
+            Entry::TpBtf | Entry::Classic => None,
+        };
+        ProgramCost::read(&self.ebpf, session)
     }
 }
 

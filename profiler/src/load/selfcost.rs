@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    os::fd::{AsRawFd as _, OwnedFd},
+    os::fd::{AsRawFd as _, OwnedFd, RawFd},
     time::{Duration, Instant},
 };
 
@@ -11,6 +11,8 @@ use aya::{
     Ebpf,
     sys::{Stats, enable_stats},
 };
+
+use super::session;
 
 /// Sums over all programs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,15 +25,15 @@ pub struct ProgramCost {
 
 impl ProgramCost {
     /// Reads the counts of all loaded programs.
-    pub(super) fn read(ebpf: &Ebpf) -> Result<Self> {
+    pub(super) fn read(ebpf: &Ebpf, session: Option<RawFd>) -> Result<Self> {
+        // Others are not loaded: this kernel has no such hook.
+        let loaded = ebpf.programs().filter_map(|(name, program)| {
+            let fd = std::os::fd::AsFd::as_fd(program.fd().ok()?).as_raw_fd();
+            Some((name, fd))
+        });
         let mut sum = Self::default();
-        for (name, program) in ebpf.programs() {
-            // Not loaded: this kernel has no such hook.
-            let Ok(fd) = program.fd() else { continue };
-            let path = format!(
-                "/proc/self/fdinfo/{}",
-                std::os::fd::AsFd::as_fd(fd).as_raw_fd()
-            );
+        for (name, fd) in loaded.chain(session.map(|fd| (session::PROGRAM, fd))) {
+            let path = format!("/proc/self/fdinfo/{fd}");
             let text = fs::read_to_string(&path)
                 .with_context(|| format!("cannot read what the kernel counts of probe {name}"))?;
             sum.run_ns += count(&text, "run_time_ns");

@@ -1,0 +1,180 @@
+//! Holds each watched thread's calls against the kernel's own count of its reads.
+//!
+//! The kernel skips a program while another run of it is preempted on the same CPU (Linux
+//! 7.0 and later: tracepoint programs are preemptible), so begins and ends of calls can be
+//! missed. `task_struct.ioac.syscr` grows by one in each read, between its begin and its
+//! end, and only the thread itself writes it. So the difference between two looks says how
+//! many calls lay in between, to the one.
+//!
+//! Calls that fail before they reach a file (a bad descriptor, a negative offset) are not in
+//! that count. Other calls are in it: `sendfile`, `copy_file_range` and `exec`. The table of
+//! calls marks them (`CALL_COUNTED`), and their part is left out.
+//!
+//! Where the kernel has no such count (`CONFIG_TASK_XACCT` unset), every difference is 0,
+//! and only a begin without an end, or an end without a begin, is known.
+
+use crate::{
+    emit::count,
+    kernel,
+    maps::{call, control},
+    thread::Thread,
+};
+
+/// What has been accounted for of one thread.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Account {
+    /// The kernel's count up to which all calls are known.
+    reads: u64,
+    /// Scenario that this account belongs to.
+    scenario: u32,
+    /// `IN_*` bits.
+    state: u32,
+}
+
+/// A call that is counted as a read, and is none, is going on.
+const IN_COUNTED: u32 = 1 << 0;
+/// The thread may be in a read that began before it was watched.
+const IN_EARLIER: u32 = 1 << 1;
+
+/// What an end belongs to.
+pub(crate) enum End {
+    /// The open call.
+    Open,
+    /// No call that is to be told.
+    Nothing,
+}
+
+impl Account {
+    /// Begins anew: all that was counted until now is known.
+    #[inline(always)]
+    fn begin_anew(&mut self, task: *const u8) {
+        self.reads = kernel::reads(task);
+        self.scenario = control().scenario;
+        self.state = 0;
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_of(&self, scenario: u32) -> bool {
+        self.scenario == scenario
+    }
+
+    /// Calls counted since the last look.
+    #[inline(always)]
+    fn advance(&mut self, task: *const u8) -> u64 {
+        let reads = kernel::reads(task);
+        let more = reads.wrapping_sub(self.reads);
+        self.reads = reads;
+        more
+    }
+}
+
+#[inline(always)]
+fn missed_whole(calls: u64) {
+    if calls != 0 {
+        count(|c| &mut c.missed_whole, calls);
+    }
+}
+
+/// The open call has ended, and nobody saw it.
+#[inline(always)]
+fn missed_end(thread: &mut Thread) {
+    count(|c| &mut c.missed_ends, 1);
+    thread.close();
+}
+
+/// A thread that is watched from now on.
+#[inline(always)]
+pub(crate) fn open(task: *const u8, thread: &mut Thread) {
+    thread.account.begin_anew(task);
+}
+
+/// A thread's account belongs to one scenario: what it did in between is nobody's.
+#[inline(always)]
+pub(crate) fn enter_scenario(task: *const u8, thread: &mut Thread, scenario: u32) {
+    if thread.account.scenario != scenario {
+        thread.close();
+        thread.account.begin_anew(task);
+    }
+}
+
+/// A thread that is met when it is switched in: it may be in the middle of a read.
+#[inline(always)]
+pub(crate) fn met_asleep(task: *const u8, thread: &mut Thread) {
+    if call(kernel::number_in_progress(task)) != 0 {
+        thread.account.state = IN_EARLIER;
+    }
+}
+
+/// A read, or what is counted as one, begins. Leaves no read open.
+#[inline(always)]
+pub(crate) fn begin(task: *const u8, thread: &mut Thread, counted_only: bool) {
+    let more = thread.account.advance(task);
+    let state = thread.account.state;
+    thread.account.state = if counted_only { IN_COUNTED } else { 0 };
+    if thread.in_call() && !thread.in_fault() {
+        missed_end(thread);
+        missed_whole(more.saturating_sub(1));
+    } else if state == 0 {
+        missed_whole(more);
+    } else {
+        // The end of what was counted, or of an earlier call, was not seen.
+        missed_whole(more.saturating_sub(1));
+    }
+}
+
+/// A read, or what is counted as one, ends.
+#[inline(always)]
+pub(crate) fn end(task: *const u8, thread: &mut Thread, counted_only: bool) -> End {
+    let more = thread.account.advance(task);
+    let state = thread.account.state;
+    thread.account.state = 0;
+    let open = thread.in_call() && !thread.in_fault();
+    if counted_only || state != 0 {
+        if open {
+            missed_end(thread);
+            missed_whole(more.saturating_sub(2));
+        }
+        return End::Nothing;
+    }
+    if !open {
+        count(|c| &mut c.missed_begins, 1);
+        missed_whole(more.saturating_sub(1));
+        return End::Nothing;
+    }
+    if more >= 2 {
+        // Two calls that would be told as one: the end of the first was not seen, nor the
+        // begin of the last.
+        missed_end(thread);
+        count(|c| &mut c.missed_begins, 1);
+        missed_whole(more - 2);
+        return End::Nothing;
+    }
+    End::Open
+}
+
+/// The thread goes to sleep by itself, or dies. A read counts itself only when it is done,
+/// and does not sleep after that: so what is counted has ended.
+#[inline(always)]
+pub(crate) fn asleep(task: *const u8, thread: &mut Thread) {
+    if thread.account.state != 0 {
+        return;
+    }
+    let more = thread.account.advance(task);
+    if more == 0 {
+        return;
+    }
+    if thread.in_call() && !thread.in_fault() {
+        missed_end(thread);
+        missed_whole(more - 1);
+    } else {
+        missed_whole(more);
+    }
+}
+
+/// The thread became another program, which read its file: that is counted too.
+#[inline(always)]
+pub(crate) fn exec(task: *const u8, thread: &mut Thread) {
+    thread.account.begin_anew(task);
+    thread.account.state = IN_COUNTED;
+}
