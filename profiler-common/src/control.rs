@@ -143,6 +143,11 @@ pub struct Fixed {
     pub type_file: u32,
 }
 
+/// Kernel stacks that are kept, and the frames of each.
+pub const STACKS: usize = 16_384;
+/// See [`STACKS`].
+pub const STACK_FRAMES: usize = 48;
+
 /// Numbers of system calls are below this.
 pub const CALLS: usize = 512;
 

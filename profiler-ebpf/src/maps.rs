@@ -1,14 +1,14 @@
 //! Everything that is shared with the collector or between probes.
 
 use aya_ebpf::{
-    bindings::{BPF_F_NO_PREALLOC, BPF_LOCAL_STORAGE_GET_F_CREATE, bpf_map_type},
+    bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC, BPF_LOCAL_STORAGE_GET_F_CREATE, bpf_map_type},
     btf_maps::{HashMap, RingBuf, StackTrace},
     helpers::{bpf_get_current_task_btf, generated::bpf_task_storage_get},
     macros::{btf_map, map},
     maps::{Array, PerCpuArray},
 };
 use profiler_common::{
-    control::{ABSENT, CALLS, Control, Fixed, Offsets},
+    control::{ABSENT, CALLS, Control, Fixed, Offsets, STACK_FRAMES, STACKS},
     counter::Counters,
     fact::RequestFacts,
     histogram::{BUCKETS, CLASSES, Settled},
@@ -80,9 +80,14 @@ const EVER_WATCHED_IDS: usize = 1 << 16;
 #[btf_map]
 pub(crate) static REQUESTS: HashMap<u64, Submission, 16384, 0> = HashMap::new();
 
-/// Kernel stacks by id.
+/// Kernel stacks by id: only for their ids.
 #[btf_map]
-pub(crate) static STACKS: StackTrace<16384, 0, 48> = StackTrace::new();
+pub(crate) static STACK_IDS: StackTrace<{ STACKS }, 0, { STACK_FRAMES }> = StackTrace::new();
+
+/// Their frames, where the collector can read them without a system call.
+#[map]
+pub(crate) static FRAMES: Array<[u64; STACK_FRAMES]> =
+    Array::with_max_entries(STACKS as u32, BPF_F_MMAPABLE);
 
 /// What is being completed on each CPU.
 #[map]
@@ -105,7 +110,7 @@ pub(crate) static SETTLED: PerCpuArray<Settled> = PerCpuArray::with_max_entries(
 pub(crate) static PREEMPTIBLE: Array<[u64; 2]> = Array::with_max_entries(1, 0);
 
 #[map]
-static CONTROL: Array<Control> = Array::with_max_entries(1, 0);
+static CONTROL: Array<Control> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
 /// What the collector asked for.
 #[inline(always)]

@@ -13,7 +13,9 @@ use aya_ebpf::{
 use profiler_common::{
     control::{CONTROL_EVERY_CALL, Control},
     fact::{
-        CALL_COUNTED, CALL_PREAD, CALL_PREADV2, CALL_READ, CALL_READV, ENDED_QUIET, ENDED_SWITCH_UNSEEN},
+        CALL_COUNTED, CALL_PREAD, CALL_PREADV2, CALL_READ, CALL_READV, ENDED_QUIET,
+        ENDED_SWITCH_UNSEEN,
+    },
 };
 
 use crate::{

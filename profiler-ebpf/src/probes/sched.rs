@@ -11,7 +11,7 @@ use crate::{
     account,
     emit::{self, count},
     kernel,
-    maps::{STACKS, current_task, thread},
+    maps::{FRAMES, STACK_IDS, current_task, thread},
     target,
     thread::Thread,
     words,
@@ -139,14 +139,24 @@ fn sched_waking(ctx: BtfTracePointContext) -> i32 {
 /// this program's own, a stack has another slot: so it gets three tries.
 #[inline(always)]
 fn stack(ctx: &BtfTracePointContext) -> i32 {
-    use aya_ebpf::helpers::generated::bpf_get_stackid;
+    use aya_ebpf::helpers::generated::{bpf_get_stack, bpf_get_stackid};
     for skip in 0..3 {
+        let ids = (&raw const STACK_IDS).cast_mut().cast();
         // SAFETY: the context is this program's, the map a stack map.
-        let id =
-            unsafe { bpf_get_stackid(ctx.as_ptr(), (&raw const STACKS).cast_mut().cast(), skip) };
-        if id >= 0 {
-            return id as i32;
+        let id = unsafe { bpf_get_stackid(ctx.as_ptr(), ids, skip) };
+        if id < 0 {
+            continue;
         }
+        if let Some(frames) = FRAMES.get_ptr_mut(id as u32) {
+            // SAFETY: a live slot; an id means the same stack to all who write it.
+            unsafe {
+                if (*frames)[0] == 0 {
+                    let bytes = size_of_val(&*frames) as u32;
+                    bpf_get_stack(ctx.as_ptr(), frames.cast(), bytes, skip);
+                }
+            }
+        }
+        return id as i32;
     }
     count(|c| &mut c.no_stack, 1);
     -1

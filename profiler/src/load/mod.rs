@@ -7,6 +7,7 @@
 //! - [`session`]: a session of kprobes, which aya cannot load.
 //! - [`cast`]: the kernel function by which they read what has no type.
 //! - [`kernel`]: what the running kernel says of itself.
+//! - [`mapped`]: arrays that are read and written without a system call.
 //! - [`probes`]: the loaded programs and their maps.
 
 mod cast;
@@ -14,6 +15,7 @@ mod entry;
 mod fields;
 pub mod hooks;
 mod kernel;
+mod mapped;
 pub mod offsets;
 mod probes;
 mod selfcost;
@@ -21,6 +23,7 @@ mod session;
 
 pub use entry::Way;
 pub use hooks::HookState;
+pub use mapped::Mapped;
 pub use probes::{Options, Probes, Snapshot};
 pub use selfcost::{ProgramCost, Sampler};
 

@@ -1,15 +1,22 @@
 //! The loaded programs and their maps.
 
-use std::{collections::HashMap, sync::Mutex, thread};
+use std::{
+    collections::HashMap,
+    sync::{
+        Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
+    thread,
+};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use aya::{
     Btf, Ebpf, EbpfLoader, Pod,
-    maps::{Array, MapData, PerCpuArray, RingBuf, StackTraceMap},
+    maps::{MapData, PerCpuArray, RingBuf},
     programs::{BtfTracePoint, Program},
 };
 use profiler_common::{
-    control::{Control, Fixed, Offsets},
+    control::{Control, Fixed, Offsets, STACK_FRAMES, STACKS},
     counter::Counters,
     histogram::{BUCKETS, CLASSES, Settled},
 };
@@ -20,6 +27,7 @@ use super::{
     entry::{Entry, Way},
     hooks::{Hook, HookState, Need, PLAN},
     kernel::Kernel,
+    mapped::Mapped,
 };
 
 /// What can be chosen about loading.
@@ -48,6 +56,7 @@ impl Default for Options {
 pub struct Probes {
     ebpf: Ebpf,
     hooks: Vec<HookState>,
+    control: Mapped<Control>,
     entry: Entry,
     /// Ways to see begins and ends of calls that were tried in vain.
     tried: Vec<String>,
@@ -105,9 +114,7 @@ impl Probes {
             .map_err(explain)?;
         let (entry, tried) = Entry::choose(options.way, &object, &mut ebpf, kernel)?;
         let first = |hook: &Hook| {
-            kernel.has(hook)
-                && !matches!(hook.need, Need::Instead(_))
-                && !entry.replaces(hook.name)
+            kernel.has(hook) && !matches!(hook.need, Need::Instead(_)) && !entry.replaces(hook.name)
         };
         let mut verified = verify(&mut ebpf, btf, first);
         let mut hooks: Vec<HookState> = Vec::with_capacity(PLAN.len());
@@ -148,8 +155,10 @@ impl Probes {
                 reason: result.err().map(|error| format!("{error:#}")),
             });
         }
+        let control = Mapped::new(ebpf.map("CONTROL").context("no map CONTROL")?, 1)?;
         Ok(Self {
             ebpf,
+            control,
             hooks,
             entry,
             tried,
@@ -178,15 +187,22 @@ impl Probes {
     }
 
     /// Tells the kernel side what to watch from now on.
-    pub fn control(&mut self, mut control: Control) -> Result<()> {
+    pub fn control(&mut self, mut control: Control) {
         if control.target != 0 {
             self.scenario += 1;
         }
         control.scenario = self.scenario;
-        let map = self.ebpf.map_mut("CONTROL").context("no map CONTROL")?;
-        let mut map = Array::<_, Control>::try_from(map)?;
-        map.set(0, control, 0)
-            .context("cannot tell the probes what to watch")
+        let to = self.control.first().as_ptr();
+        // SAFETY: the mapped entry. The target is written first where it is taken away, and
+        // last where it is given: a program that sees it sees what goes with it.
+        unsafe {
+            let target = AtomicU32::from_ptr(&raw mut (*to).target);
+            target.store(0, Ordering::Release);
+            (&raw mut (*to).flags).write_volatile(control.flags);
+            (&raw mut (*to).scenario).write_volatile(control.scenario);
+            (&raw mut (*to).threshold_ns).write_volatile(control.threshold_ns);
+            target.store(control.target, Ordering::Release);
+        }
     }
 
     /// Takes the ring out; it can be taken once.
@@ -198,13 +214,14 @@ impl Probes {
         Ok(RingBuf::try_from(map)?)
     }
 
-    /// Takes the stacks out; they can be taken once.
-    pub fn take_stacks(&mut self) -> Result<StackTraceMap<MapData>> {
-        let map = self
-            .ebpf
-            .take_map("STACKS")
-            .context("the stacks were taken before")?;
-        Ok(StackTraceMap::try_from(map)?)
+    /// The kernel stacks by id; each ends with its first frame of 0.
+    ///
+    /// # Errors
+    ///
+    /// They cannot be mapped.
+    pub fn stacks(&self) -> Result<Mapped<[u64; STACK_FRAMES]>> {
+        let map = self.ebpf.map("FRAMES").context("no map FRAMES")?;
+        Mapped::new(map, STACKS)
     }
 
     /// What the kernel side has counted of itself since it was loaded.

@@ -132,7 +132,11 @@ fn prefix() -> &'static str {
 
 fn load(object: &[u8], ebpf: &Ebpf) -> Result<OwnedFd> {
     let mut object = Object::parse(object).context("the probes' object file")?;
-    let text: HashSet<usize> = object.functions.keys().map(|(section, _)| *section).collect();
+    let text: HashSet<usize> = object
+        .functions
+        .keys()
+        .map(|(section, _)| *section)
+        .collect();
     let parsed = object.maps.clone();
     let maps = ebpf
         .maps()

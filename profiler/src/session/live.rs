@@ -6,8 +6,12 @@ use std::{
 };
 
 use anyhow::Result;
-use aya::maps::{MapData, RingBuf, StackTraceMap};
-use profiler_common::{control::Control, counter::Counters, histogram::BUCKETS};
+use aya::maps::{MapData, RingBuf};
+use profiler_common::{
+    control::{Control, STACK_FRAMES},
+    counter::Counters,
+    histogram::BUCKETS,
+};
 
 use super::{Assembly, Beginning, Closing, Ending, Entry, File, Opening, Settled, Stack};
 use crate::{
@@ -16,7 +20,7 @@ use crate::{
         recording::Writer,
         stacks::{Reading, without_noise},
     },
-    load::{self, HookState, Probes, Sampler, Snapshot},
+    load::{self, HookState, Mapped, Probes, Sampler, Snapshot},
     report::{
         Readings,
         v1::{Hook, Host, OwnCost, Report, Tool, Workload},
@@ -50,7 +54,7 @@ pub struct Plan {
 pub struct Live {
     probes: Probes,
     ring: RingBuf<MapData>,
-    stacks: StackTraceMap<MapData>,
+    stacks: Mapped<[u64; STACK_FRAMES]>,
     symbols: Reading,
     recording: Option<Writer>,
     batch: Vec<u8>,
@@ -72,7 +76,7 @@ impl Live {
         let recording = plan.record.as_deref().map(Writer::create).transpose()?;
         let mut probes = Probes::load(&plan.load)?;
         let ring = probes.take_ring()?;
-        let stacks = probes.take_stacks()?;
+        let stacks = probes.stacks()?;
         let devices = disk::names();
         let opening = Opening {
             tool: Tool {
@@ -144,7 +148,8 @@ impl Live {
             recording.keep();
         }
         self.entry(Entry::Beginning(beginning))?;
-        self.probes.control(control)
+        self.probes.control(control);
+        Ok(())
     }
 
     /// Takes what has come since the last time. Call it every [`TICK`] while a scenario
@@ -199,7 +204,7 @@ impl Live {
     /// Watches no longer: what the target does from here on is in no scenario. The one
     /// that goes on is still to be ended.
     pub fn stop(&mut self) -> Result<()> {
-        self.probes.control(Control::default())?;
+        self.probes.control(Control::default());
         self.sampler.pause(|| self.probes.cost());
         self.drain()
     }
@@ -301,8 +306,8 @@ fn hook(state: &HookState) -> Hook {
 }
 
 /// The functions of a stack, looked up in the live kernel.
-fn frames(stacks: &StackTraceMap<MapData>, symbols: &mut Reading, id: u32) -> Vec<String> {
-    let Ok(stack) = stacks.get(&id, 0) else {
+fn frames(stacks: &Mapped<[u64; STACK_FRAMES]>, symbols: &mut Reading, id: u32) -> Vec<String> {
+    let Some(stack) = stacks.get(id as usize) else {
         return Vec::new();
     };
     let symbols = symbols.get();
@@ -310,7 +315,10 @@ fn frames(stacks: &StackTraceMap<MapData>, symbols: &mut Reading, id: u32) -> Ve
         Some(name) => name.to_owned(),
         None => format!("{address:#x}"),
     };
-    without_noise(stack.frames().iter().map(|frame| name(frame.ip)).collect())
+    without_noise({
+        let frames = stack.iter().take_while(|frame| **frame != 0);
+        frames.map(|frame| name(*frame)).collect()
+    })
 }
 
 fn difference(before: &Snapshot, after: &Snapshot) -> Vec<Settled> {
