@@ -200,7 +200,7 @@ pub(crate) fn ended(task: *const u8, thread: &Thread, at_ns: u64, returned: i64,
         (*to).call = open.call;
         (*to).flags = flags;
         (*to).comm = kernel::comm(task);
-        words::zero((&raw mut (*to).name).cast::<[u64; 4]>());
+        words::zero::<[u64; 4]>((&raw mut (*to).name).cast());
         if name != 0 {
             kernel::copy_str(name, &mut (*to).name);
         }

@@ -182,12 +182,11 @@ impl<T> TaskStorage<T> {
         }
     }
 
+    /// The task's value; null where it has none.
     #[inline(always)]
-    fn get(&'static self, task: *const u8, flags: u64) -> Option<&'static mut T> {
+    fn get(&'static self, task: *const u8, flags: u64) -> *mut T {
         // SAFETY: `task` is a task that the verifier trusts (a tracepoint argument
         // or the current task), the map stands in BTF, a null value means zeroes.
-        // The state belongs to one task; probes that meet in it (its own, and a
-        // wake-up on another CPU) write different fields.
         unsafe {
             bpf_task_storage_get(
                 (&raw const *self).cast_mut().cast(),
@@ -195,8 +194,7 @@ impl<T> TaskStorage<T> {
                 core::ptr::null_mut(),
                 flags,
             )
-            .cast::<T>()
-            .as_mut()
+            .cast()
         }
     }
 }
@@ -214,7 +212,9 @@ pub(crate) fn thread(task: *const u8) -> Option<&'static mut Thread> {
     if !ever_watched(kernel::pid(task)) {
         return None;
     }
-    THREADS.get(task, 0)
+    // SAFETY: the state belongs to one task; probes that meet in it (its own, and a wake-up
+    // on another CPU) write different fields.
+    unsafe { THREADS.get(task, 0).as_mut() }
 }
 
 /// State of a thread that is watched from now on.
@@ -223,7 +223,12 @@ pub(crate) fn new_thread(task: *const u8) -> Option<&'static mut Thread> {
     let byte = EVER_WATCHED.get_ptr_mut(0)?;
     // SAFETY: within the array. Whoever else writes it writes the same.
     unsafe { *byte.cast::<u8>().add(its_byte(kernel::pid(task))) = 1 };
-    THREADS.get(task, BPF_LOCAL_STORAGE_GET_F_CREATE.into())
+    // SAFETY: as in `thread`.
+    unsafe {
+        THREADS
+            .get(task, BPF_LOCAL_STORAGE_GET_F_CREATE.into())
+            .as_mut()
+    }
 }
 
 #[inline(always)]

@@ -13,7 +13,7 @@ const WORD: usize = size_of::<u64>();
 /// `to` is valid for writing a `T`.
 #[inline(always)]
 pub(crate) unsafe fn copy<T: Copy>(from: &T, to: *mut T) {
-    const { assert!(size_of::<T>() % WORD == 0 && align_of::<T>() == WORD) }
+    const { assert!(size_of::<T>().is_multiple_of(WORD) && align_of::<T>() == WORD) }
     for word in 0..size_of::<T>() / WORD {
         // SAFETY: within both, and aligned.
         unsafe {
@@ -30,7 +30,7 @@ pub(crate) unsafe fn copy<T: Copy>(from: &T, to: *mut T) {
 /// `to` is valid for writing a `T`.
 #[inline(always)]
 pub(crate) unsafe fn zero<T: Copy>(to: *mut T) {
-    const { assert!(size_of::<T>() % WORD == 0 && align_of::<T>() == WORD) }
+    const { assert!(size_of::<T>().is_multiple_of(WORD) && align_of::<T>() == WORD) }
     for word in 0..size_of::<T>() / WORD {
         // SAFETY: within the `T`, by the caller's word.
         unsafe { to.cast::<u64>().add(word).write_volatile(0) }
@@ -45,5 +45,8 @@ pub(crate) unsafe fn zero<T: Copy>(to: *mut T) {
 #[inline(always)]
 pub(crate) unsafe fn copy_comm(from: &[u8; 16], to: *mut [u8; 16]) {
     // SAFETY: sixteen bytes either way; the rest is the caller's word.
-    unsafe { copy(&*(&raw const *from).cast::<[u64; 2]>(), to.cast()) }
+    unsafe {
+        let from: *const [u64; 2] = (&raw const *from).cast();
+        copy(&*from, to.cast());
+    }
 }

@@ -40,7 +40,7 @@ impl<T: Element> Mapped<T> {
     ///
     /// The map is no array that can be mapped, or memory is short.
     pub(super) fn new(map: &Map, entries: usize) -> Result<Self> {
-        const { assert!(size_of::<T>() % 8 == 0) }
+        const { assert!(size_of::<T>().is_multiple_of(8)) }
         let Map::Array(data) = map else {
             anyhow::bail!("only arrays can be mapped");
         };
