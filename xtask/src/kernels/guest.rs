@@ -6,7 +6,7 @@
 
 use std::{
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     time::Duration,
 };
@@ -32,6 +32,20 @@ pub(super) const BENCH: &str = "profiler bench --dir /mnt --size 16M --reads 500
 /// The guest's last words.
 const DONE: &str = "the guest is done";
 
+/// The machine that a guest runs on, and what it runs there.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Machine<'a> {
+    pub(super) cpus: u32,
+    /// Its clock counts instructions, so that a run does not depend on what else the host does.
+    pub(super) instruction_clock: bool,
+    /// Added to the kernel's command line.
+    pub(super) append: &'a str,
+    /// Reads a second that the data disk takes; all that it can without.
+    pub(super) reads_a_second: Option<u32>,
+    /// Commands for the guest's shell; what they leave in `/out` comes back.
+    pub(super) script: &'a str,
+}
+
 /// What a guest left.
 #[derive(Debug)]
 pub(super) struct Said {
@@ -47,18 +61,54 @@ pub(super) struct Said {
 
 /// Boots the kernel and runs the bench in it.
 pub(super) fn run(tools: &Tools, kernel: &Kernel, profiler: &Path, work: &Path) -> Result<Said> {
+    let script = format!(
+        "profiler doctor >/out/doctor 2>&1\n{BENCH} >/out/report 2>/out/progress\n\
+         echo $? >/out/status\n"
+    );
+    let machine = Machine {
+        cpus: CPUS,
+        instruction_clock: false,
+        append: "",
+        reads_a_second: Some(READS_A_SECOND),
+        script: &script,
+    };
+    let folder = boot(tools, kernel, profiler, work, &machine)?;
+    Ok(Said {
+        doctor: file(&folder, "doctor")?,
+        report: file(&folder, "report")?,
+        progress: file(&folder, "progress")?,
+        status: file(&folder, "status")?.trim().to_owned(),
+    })
+}
+
+/// A file that a guest left.
+pub(super) fn file(folder: &Path, name: &str) -> Result<String> {
+    let path = folder.join(name);
+    fs::read_to_string(&path).with_context(|| format!("the guest left no {name}"))
+}
+
+/// Boots the kernel on the machine; gives the folder with what the guest left.
+pub(super) fn boot(
+    tools: &Tools,
+    kernel: &Kernel,
+    profiler: &Path,
+    work: &Path,
+    machine: &Machine<'_>,
+) -> Result<PathBuf> {
     let start = work.join("start");
-    fs::write(&start, files(tools, kernel, profiler)?)?;
+    fs::write(&start, files(tools, kernel, profiler, machine.script)?)?;
     let (data, said) = (work.join("data"), work.join("said"));
     fs::File::create(&data)?.set_len(DATA_BYTES)?;
     fs::File::create(&said)?.set_len(SAID_BYTES)?;
     // Nothing of it is left to be made later, in the middle of the bench.
     let whole = "lazy_itable_init=0,lazy_journal_init=0";
-    let mut mkfs = Command::new(&tools.mkfs);
+    let mut mkfs = tools.command("mkfs.ext4")?;
     process::output(mkfs.args(["-q", "-F", "-E", whole]).arg(&data))?;
     let console = work.join("console");
-    let mut qemu = qemu(tools, kernel, &start, &console);
-    let slow = format!(",throttling.iops-read={READS_A_SECOND}");
+    let mut qemu = qemu(tools, kernel, &start, &console, machine)?;
+    let slow = machine.reads_a_second.map_or_else(String::new, |reads| {
+        format!(",throttling.iops-read={reads}")
+    });
     for (serial, path, limit) in [("data", &data, slow.as_str()), ("said", &said, "")] {
         let path = path.display();
         qemu.arg("-drive");
@@ -84,19 +134,17 @@ pub(super) fn run(tools: &Tools, kernel: &Kernel, profiler: &Path, work: &Path) 
     fs::create_dir_all(&folder)?;
     let mut tar = Command::new("tar");
     process::output(tar.arg("-xf").arg(&said).arg("-C").arg(&folder))?;
-    let file = |name: &str| {
-        let path = folder.join(name);
-        fs::read_to_string(&path).with_context(|| format!("the guest left no {name}"))
-    };
-    Ok(Said {
-        doctor: file("doctor")?,
-        report: file("report")?,
-        progress: file("progress")?,
-        status: file("status")?.trim().to_owned(),
-    })
+    Ok(folder)
 }
 
-fn qemu(tools: &Tools, kernel: &Kernel, start: &Path, console: &Path) -> Command {
+fn qemu(
+    tools: &Tools,
+    kernel: &Kernel,
+    start: &Path,
+    console: &Path,
+    machine: &Machine<'_>,
+) -> Result<Command> {
+    let emulator = tools.qemu()?;
     let mut qemu = Command::new("timeout");
     // In the foreground, so that ^C ends it too.
     qemu.args([
@@ -104,40 +152,49 @@ fn qemu(tools: &Tools, kernel: &Kernel, start: &Path, console: &Path) -> Command
         "--signal=KILL",
         &LIMIT.as_secs().to_string(),
     ]);
-    qemu.arg(&tools.qemu);
+    qemu.arg(emulator.get_program()).args(emulator.get_args());
+    for (name, value) in emulator.get_envs() {
+        if let Some(value) = value {
+            qemu.env(name, value);
+        }
+    }
     // With a thread for each processor, a kernel that patches its own code can meet a
     // processor in the middle of the patched instruction (seen in 7.3's scheduler).
     qemu.args(["-accel", "tcg,thread=single", "-cpu", "max"]);
-    qemu.args(["-m", MEMORY, "-smp", &CPUS.to_string()]);
+    qemu.args(["-m", MEMORY, "-smp", &machine.cpus.to_string()]);
+    if machine.instruction_clock {
+        qemu.args(["-icount", "shift=0,sleep=off"]);
+    }
     qemu.args(["-nodefaults", "-no-reboot", "-display", "none"]);
     qemu.arg("-serial")
         .arg(format!("file:{}", console.display()));
     qemu.arg("-kernel").arg(&kernel.image);
     qemu.arg("-initrd").arg(start);
     // A panic ends the machine, and so the boot.
-    qemu.args(["-append", "console=ttyS0 quiet panic=-1"]);
-    qemu
+    qemu.arg("-append");
+    qemu.arg(format!("console=ttyS0 quiet panic=-1 {}", machine.append));
+    Ok(qemu)
 }
 
-fn files(tools: &Tools, kernel: &Kernel, profiler: &Path) -> Result<Vec<u8>> {
+fn files(tools: &Tools, kernel: &Kernel, profiler: &Path, commands: &str) -> Result<Vec<u8>> {
     let read = |path: &Path| fs::read(path).with_context(|| path.display().to_string());
     let mut archive = Archive::default();
     for folder in ["bin", "dev", "proc", "sys", "tmp", "mnt", "out", "modules"] {
         archive.folder(folder);
     }
-    archive.program("bin/busybox", &read(&tools.busybox)?);
+    archive.program("bin/busybox", &read(&tools.path("busybox")?)?);
     archive.link("bin/sh", "busybox");
     archive.program("bin/profiler", &read(profiler)?);
     for module in &kernel.modules {
         let name = module.file_name().unwrap_or_default().to_string_lossy();
         archive.program(&format!("modules/{name}"), &read(module)?);
     }
-    archive.program("init", script().as_bytes());
+    archive.program("init", script(commands).as_bytes());
     Ok(archive.finish())
 }
 
 /// The guest's first and only program.
-fn script() -> String {
+fn script(commands: &str) -> String {
     format!(
         r#"#!/bin/sh
 /bin/busybox --install -s /bin
@@ -146,6 +203,8 @@ mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
 mount -t tmpfs tmpfs /tmp
+mount -t debugfs debugfs /sys/kernel/debug
+mount -t tracefs tracefs /sys/kernel/tracing
 for module in /modules/*.ko; do
     [ -e "$module" ] && insmod "$module"
 done
@@ -156,9 +215,7 @@ for disk in /sys/block/vd*; do
     esac
 done
 mount -t ext4 "$data" /mnt
-profiler doctor >/out/doctor 2>&1
-{BENCH} >/out/report 2>/out/progress
-echo $? >/out/status
+{commands}
 umount /mnt
 tar -C /out -cf "$said" . && sync && echo "{DONE}"
 poweroff -f

@@ -7,6 +7,7 @@
 //! - [`modules`]: the few modules that a guest needs, in the order to load them.
 //! - [`archive`]: the file system that a guest starts from.
 //! - [`guest`]: one boot, within a time limit.
+//! - [`readers`]: readers on one processor, and whether each of their calls is accounted for.
 //! - [`outcome`]: what it said.
 //! - [`page`]: the page that it all goes to.
 
@@ -16,6 +17,7 @@ mod modules;
 mod outcome;
 mod packages;
 mod page;
+mod readers;
 mod tools;
 
 use std::{
@@ -26,7 +28,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use self::outcome::Outcome;
+use self::{outcome::Outcome, tools::Tools};
 use crate::{args, cargo, setup};
 
 /// The oldest kernel that is supported, a long-lived one, and the newest there is.
@@ -40,24 +42,27 @@ pub(crate) fn door(args: &args::Kernels) -> Result<ExitCode> {
         bail!("the kernels that this boots are for x86_64, and this machine is not");
     }
     setup::ensure(args.install)?;
-    let tools = tools::ensure(args.install)?;
     let profiler = static_profiler()?;
     let series = match args.series.as_slice() {
         [] => USUAL.map(str::to_owned).to_vec(),
         some => some.to_vec(),
     };
     let folder = setup::cache_folder()?.join("kernels");
-    let kernels = packages::fetch(&folder, &series)?;
+    fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    let tools = Tools::ensure(&folder)?;
+    let kernels = packages::fetch(&folder, &series, &tools)?;
     let mut outcomes = Vec::new();
     for kernel in &kernels {
         step(&format!("{}: booting", kernel.release));
         let work = Work::new(folder.join("work"))?;
         let came = guest::run(&tools, kernel, &profiler, &work.0);
-        let outcome = Outcome::new(kernel, came);
+        let readers = readers::run(&tools, kernel, &profiler, &folder);
+        let outcome = Outcome::new(kernel, came, readers);
         step(&format!("{}: {}", kernel.release, outcome.verdict()));
         outcomes.push(outcome);
     }
     println!("{}", page::table(&outcomes));
+    println!("{}", page::exactly(&outcomes));
     if !args.no_page {
         let path = cargo::root().join(PAGE);
         fs::write(&path, page::text(&outcomes)).with_context(|| path.display().to_string())?;

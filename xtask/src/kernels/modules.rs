@@ -3,11 +3,11 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use anyhow::{Context as _, Result};
 
+use super::tools::Tools;
 use crate::process;
 
 /// What is not among a kernel's modules is built in. `crc32c*` is what ext4 asks for
@@ -24,16 +24,22 @@ const WANTED: [&str; 7] = [
 
 /// Unpacks the wanted modules and all that they depend on to `to`, named so that they
 /// sort in the order in which they have to be loaded.
-pub(super) fn take(unpacked: &Path, to: &Path) -> Result<()> {
+pub(super) fn take(unpacked: &Path, to: &Path, tools: &Tools) -> Result<()> {
     fs::create_dir_all(to)?;
     let mut taken = Vec::new();
     for name in WANTED {
-        take_one(unpacked, name, to, &mut taken)?;
+        take_one(unpacked, name, to, &mut taken, tools)?;
     }
     Ok(())
 }
 
-fn take_one(from: &Path, name: &str, to: &Path, taken: &mut Vec<String>) -> Result<()> {
+fn take_one(
+    from: &Path,
+    name: &str,
+    to: &Path,
+    taken: &mut Vec<String>,
+    tools: &Tools,
+) -> Result<()> {
     if taken.iter().any(|it| it == name) {
         return Ok(());
     }
@@ -41,9 +47,9 @@ fn take_one(from: &Path, name: &str, to: &Path, taken: &mut Vec<String>) -> Resu
         return Ok(());
     };
     taken.push(name.to_owned());
-    let bytes = read(&path)?;
+    let bytes = read(&path, tools)?;
     for dependency in dependencies(&bytes) {
-        take_one(from, &dependency, to, taken)?;
+        take_one(from, &dependency, to, taken, tools)?;
     }
     let order = fs::read_dir(to)?.count();
     fs::write(to.join(format!("{order:02}-{name}.ko")), bytes)?;
@@ -56,9 +62,9 @@ fn module(file: &str) -> Option<String> {
     Some(name.strip_suffix(".ko")?.replace('-', "_"))
 }
 
-fn read(path: &Path) -> Result<Vec<u8>> {
+fn read(path: &Path, tools: &Tools) -> Result<Vec<u8>> {
     if path.extension().is_some_and(|extension| extension == "xz") {
-        let mut command = Command::new("xz");
+        let mut command = tools.command("xz")?;
         process::bytes(command.arg("-dc").arg(path))
     } else {
         fs::read(path).with_context(|| path.display().to_string())

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
-use super::{guest::Said, packages::Kernel};
+use super::{guest::Said, packages::Kernel, readers::Row};
 
 /// More of the blocked time than this must not be unexplained.
 const UNEXPLAINED: f64 = 0.01;
@@ -16,6 +16,8 @@ pub(super) struct Outcome {
     pub(super) release: String,
     /// Or why there is none.
     pub(super) report: Result<Report>,
+    /// What became of each call of readers on one processor.
+    pub(super) readers: Result<Vec<Row>>,
 }
 
 #[derive(Debug)]
@@ -45,25 +47,28 @@ pub(super) struct Scenario {
 }
 
 impl Outcome {
-    pub(super) fn new(kernel: &Kernel, came: Result<Said>) -> Self {
+    pub(super) fn new(kernel: &Kernel, came: Result<Said>, readers: Result<Vec<Row>>) -> Self {
         Self {
             release: kernel.release.clone(),
             report: came.and_then(|said| Report::read(&said)),
+            readers,
         }
     }
 
     /// Did it work, nothing lost, nothing left in the dark?
     pub(super) fn is_good(&self) -> bool {
-        self.report.as_ref().is_ok_and(|report| {
-            report.lost == 0 && report.incomplete == 0 && report.unexplained <= UNEXPLAINED
-        })
+        let readers = self.readers.as_ref();
+        readers.is_ok_and(|rows| rows.iter().all(Row::is_good))
+            && self.report.as_ref().is_ok_and(|report| {
+                report.lost == 0 && report.incomplete == 0 && report.unexplained <= UNEXPLAINED
+            })
     }
 
     /// One line.
     pub(super) fn verdict(&self) -> String {
-        match &self.report {
-            Err(error) => format!("failed: {error:#}"),
-            Ok(report) => format!(
+        match (&self.report, &self.readers) {
+            (Err(error), _) | (_, Err(error)) => format!("failed: {error:#}"),
+            (Ok(report), Ok(_)) => format!(
                 "{} of {} hooks, {} facts, {} lost, {:.2}% of blocked time unexplained",
                 report.attached,
                 report.hooks,
@@ -188,6 +193,7 @@ pub(super) mod tests {
         Outcome {
             release: "6.1.0-56-cloud-amd64".into(),
             report: Report::read(&said),
+            readers: Ok(vec![super::super::readers::tests::row(80_000, 0, "auto")]),
         }
     }
 

@@ -10,15 +10,17 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use super::{clear, modules, step};
+use super::{clear, modules, step, tools::Tools};
 use crate::process;
 
 /// The small flavour for virtual machines; it has ext4 built in.
 const FLAVOUR: &str = "cloud-amd64";
 /// What is asked of apt when the newest kernel is wanted, whatever its number.
 pub(super) const NEWEST: &str = "newest";
+/// Label of a mirror, and the suite that it has.
+pub(super) type Suite = (&'static str, &'static str);
 /// Where the series are: the long-lived ones with their releases, the rest in backports.
-const SUITES: [(&str, &str); 3] = [
+const SUITES: [Suite; 3] = [
     ("Debian-Security", "bookworm-security"),
     ("Debian-Security", "trixie-security"),
     ("Debian", "trixie-backports"),
@@ -38,8 +40,8 @@ pub(super) struct Kernel {
 }
 
 /// Makes sure that the newest kernel of every series is in the cache.
-pub(super) fn fetch(folder: &Path, series: &[String]) -> Result<Vec<Kernel>> {
-    let apt = Apt::new(folder.join("apt"))?;
+pub(super) fn fetch(folder: &Path, series: &[String], tools: &Tools) -> Result<Vec<Kernel>> {
+    let apt = Apt::new(folder.join("apt"), &SUITES)?;
     let names = apt.names()?;
     series
         .iter()
@@ -48,12 +50,19 @@ pub(super) fn fetch(folder: &Path, series: &[String]) -> Result<Vec<Kernel>> {
                 let known = releases(&names).map(series_of).collect::<Vec<_>>();
                 format!("there is no kernel {series}, there are: {}", listed(known))
             })?;
-            kernel(folder, &apt, &names, release).with_context(|| format!("kernel {release}"))
+            kernel(folder, &apt, &names, release, tools)
+                .with_context(|| format!("kernel {release}"))
         })
         .collect()
 }
 
-fn kernel(folder: &Path, apt: &Apt, names: &[String], release: &str) -> Result<Kernel> {
+fn kernel(
+    folder: &Path,
+    apt: &Apt,
+    names: &[String],
+    release: &str,
+    tools: &Tools,
+) -> Result<Kernel> {
     let home = folder.join(release);
     if !home.join("ready").exists() {
         step(&format!("{release}: fetching"));
@@ -62,18 +71,11 @@ fn kernel(folder: &Path, apt: &Apt, names: &[String], release: &str) -> Result<K
         fs::create_dir_all(&unpacked)?;
         let packages = packages(names, release);
         apt.download(&packages, &home)?;
-        for entry in fs::read_dir(&home)? {
-            let path = entry?.path();
-            if path.extension().is_some_and(|extension| extension == "deb") {
-                let mut command = Command::new("dpkg-deb");
-                process::output(command.arg("-x").arg(&path).arg(&unpacked))?;
-                fs::remove_file(&path)?;
-            }
-        }
+        unpack(&home, &unpacked)?;
         let image = modules::find(&unpacked, &|name| name.starts_with("vmlinuz"))
             .context("there is no kernel in its package")?;
         fs::copy(&image, home.join("vmlinuz"))?;
-        modules::take(&unpacked, &home.join("modules"))?;
+        modules::take(&unpacked, &home.join("modules"), tools)?;
         clear(&unpacked)?;
         fs::write(home.join("ready"), "")?;
     }
@@ -86,6 +88,19 @@ fn kernel(folder: &Path, apt: &Apt, names: &[String], release: &str) -> Result<K
         image: home.join("vmlinuz"),
         modules,
     })
+}
+
+/// Unpacks the packages in a folder, and removes them.
+pub(super) fn unpack(packages: &Path, to: &Path) -> Result<()> {
+    for entry in fs::read_dir(packages)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "deb") {
+            let mut command = Command::new("dpkg-deb");
+            process::output(command.arg("-x").arg(&path).arg(to))?;
+            fs::remove_file(&path)?;
+        }
+    }
+    Ok(())
 }
 
 /// Since 6.19 the image is a package of the kernel and one of its modules.
@@ -137,12 +152,13 @@ fn listed(mut series: Vec<String>) -> String {
 }
 
 /// apt with a state of its own.
-struct Apt {
+pub(super) struct Apt {
     folder: PathBuf,
 }
 
 impl Apt {
-    fn new(folder: PathBuf) -> Result<Self> {
+    /// Reads the lists of the suites, if those at hand are old.
+    pub(super) fn new(folder: PathBuf, suites: &[Suite]) -> Result<Self> {
         fs::create_dir_all(folder.join("lists/partial"))?;
         fs::create_dir_all(folder.join("cache/archives/partial"))?;
         fs::write(folder.join("status"), "")?;
@@ -154,7 +170,7 @@ impl Apt {
             .and_then(|then| SystemTime::now().duration_since(then).ok());
         if age.is_none_or(|age| age > FRESH) {
             step("reading Debian's lists of packages");
-            fs::write(apt.folder.join("sources.list"), sources()?)?;
+            fs::write(apt.folder.join("sources.list"), sources(suites)?)?;
             process::output(apt.command("apt-get").args(["-q", "update"]))?;
             fs::write(&stamp, "")?;
         }
@@ -190,6 +206,15 @@ impl Apt {
         Ok(text.lines().filter_map(first).collect())
     }
 
+    /// Fetches packages with all that they depend on, as for a system that has none; gives the
+    /// folder that they lie in.
+    pub(super) fn download_all(&self, packages: &[&str]) -> Result<PathBuf> {
+        let mut command = self.command("apt-get");
+        command.args(["-q", "-y", "--no-install-recommends", "--download-only"]);
+        process::output(command.arg("install").args(packages))?;
+        Ok(self.folder.join("cache/archives"))
+    }
+
     fn download(&self, packages: &[String], to: &Path) -> Result<()> {
         let mut command = self.command("apt-get");
         command.args(["-q", "download"]).args(packages);
@@ -199,7 +224,7 @@ impl Apt {
 }
 
 /// The mirrors are those that the machine itself uses.
-fn sources() -> Result<String> {
+fn sources(suites: &[Suite]) -> Result<String> {
     let format = "--format=$(LABEL) $(REPO_URI)";
     let mut command = Command::new("apt-get");
     let text = process::output(command.args(["indextargets", format, "Created-By: Packages"]))?;
@@ -211,7 +236,7 @@ fn sources() -> Result<String> {
     if !Path::new(KEYRING).exists() {
         bail!("{KEYRING} is missing: install debian-archive-keyring");
     }
-    SUITES
+    suites
         .iter()
         .map(|(label, suite)| {
             let mirror = mirror(label).with_context(|| {

@@ -1,60 +1,102 @@
-//! The programs that booting a kernel takes.
+//! The programs that booting a kernel takes, in a folder of our own.
+//!
+//! They are Debian's packages with all that they depend on, unpacked beside the kernels and
+//! run through their own loader of shared libraries. So nothing of the system is changed, and
+//! it does not matter which versions it has.
 
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{
-    args, process,
-    setup::programs::{self, Program},
+use super::{
+    clear,
+    packages::{self, Apt, Suite},
+    step,
 };
+use crate::process;
 
-const NEEDED: [Program; 4] = [
-    ("qemu-system-x86_64", "qemu-system-x86"),
-    ("busybox", "busybox-static"),
-    ("mkfs.ext4", "e2fsprogs"),
-    ("xz", "xz-utils"),
+const PACKAGES: [&str; 5] = [
+    "qemu-system-x86",
+    "seabios",
+    "busybox-static",
+    "e2fsprogs",
+    "xz-utils",
 ];
 
-/// Part of the name of the program that loads shared libraries.
-const LOADER: &[u8] = b"/ld-linux";
+const SUITES: [Suite; 3] = [
+    ("Debian", "bookworm"),
+    ("Debian", "bookworm-updates"),
+    ("Debian-Security", "bookworm-security"),
+];
 
-/// Where they are.
+/// Where packages put programs.
+const FOLDERS: [&str; 4] = ["usr/bin", "bin", "usr/sbin", "sbin"];
+/// Where they put shared libraries.
+const LIBRARIES: [&str; 2] = ["lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu"];
+const LOADER: &str = "lib64/ld-linux-x86-64.so.2";
+/// Part of the name of the program that loads shared libraries.
+const LOADER_NAME: &[u8] = b"/ld-linux";
+
+/// The unpacked packages.
 #[derive(Debug)]
 pub(super) struct Tools {
-    pub(super) qemu: PathBuf,
-    pub(super) busybox: PathBuf,
-    pub(super) mkfs: PathBuf,
+    root: PathBuf,
 }
 
-/// Finds the programs, and installs what is missing if that is allowed.
-pub(super) fn ensure(install: args::Install) -> Result<Tools> {
-    for program in ["apt-get", "apt-cache", "dpkg-deb", "tar", "timeout"] {
-        if process::find(program).is_none() {
-            bail!("the kernels come in Debian's packages, and there is no {program} here");
+impl Tools {
+    /// Fetches them, unless they are there.
+    pub(super) fn ensure(folder: &Path) -> Result<Self> {
+        for program in ["apt-get", "apt-cache", "dpkg-deb", "tar", "timeout"] {
+            if process::find(program).is_none() {
+                bail!("the kernels come in Debian's packages, and there is no {program} here");
+            }
         }
+        let home = folder.join("tools");
+        let root = home.join("root");
+        let (stamp, wanted) = (home.join("ready"), PACKAGES.join(" "));
+        if fs::read_to_string(&stamp).ok().as_deref() != Some(&wanted) {
+            step("fetching QEMU and what else a guest takes");
+            clear(&home)?;
+            fs::create_dir_all(&root).with_context(|| root.display().to_string())?;
+            let apt = Apt::new(home.join("apt"), &SUITES)?;
+            packages::unpack(&apt.download_all(&PACKAGES)?, &root)?;
+            fs::write(&stamp, wanted).with_context(|| stamp.display().to_string())?;
+        }
+        Ok(Self { root })
     }
-    programs::install(&missing(), install)?;
-    let path =
-        |program: &str| programs::find(program).with_context(|| format!("there is no {program}"));
-    Ok(Tools {
-        qemu: path("qemu-system-x86_64")?,
-        busybox: path("busybox")?,
-        mkfs: path("mkfs.ext4")?,
-    })
-}
 
-fn missing() -> Vec<&'static str> {
-    let mut missing = programs::missing(&NEEDED);
-    let [_, (busybox, package), ..] = NEEDED;
-    // A guest has no libraries.
-    if programs::find(busybox).is_some_and(|path| !is_static(&path).unwrap_or(false)) {
-        missing.push(package);
+    /// A program of theirs, to be given arguments.
+    pub(super) fn command(&self, program: &str) -> Result<Command> {
+        let mut command = Command::new(self.root.join(LOADER));
+        let libraries = LIBRARIES.map(|folder| self.root.join(folder).display().to_string());
+        command.args(["--library-path", &libraries.join(":")]);
+        command.arg(self.path(program)?);
+        Ok(command)
     }
-    missing
+
+    /// QEMU, which looks for parts of itself and for its firmware.
+    pub(super) fn qemu(&self) -> Result<Command> {
+        let mut command = self.command("qemu-system-x86_64")?;
+        let modules = self.root.join(LIBRARIES[1]).join("qemu");
+        command.env("QEMU_MODULE_DIR", modules);
+        for folder in ["usr/share/qemu", "usr/share/seabios"] {
+            command.arg("-L").arg(self.root.join(folder));
+        }
+        Ok(command)
+    }
+
+    /// Where one of their programs is.
+    pub(super) fn path(&self, program: &str) -> Result<PathBuf> {
+        let places = FOLDERS.map(|folder| self.root.join(folder).join(program));
+        places
+            .into_iter()
+            .find(|path| path.is_file())
+            .with_context(|| format!("Debian's packages had no {program}"))
+    }
 }
 
 /// Does the program run without shared libraries?
@@ -62,7 +104,8 @@ pub(super) fn is_static(program: &Path) -> Result<bool> {
     let bytes = fs::read(program).with_context(|| program.display().to_string())?;
     // The loader is named among the first headers of a program that needs one.
     let head = &bytes[..bytes.len().min(4096)];
-    Ok(!head.windows(LOADER.len()).any(|window| window == LOADER))
+    let names_loader = |window: &[u8]| window == LOADER_NAME;
+    Ok(!head.windows(LOADER_NAME.len()).any(names_loader))
 }
 
 #[cfg(test)]
@@ -73,5 +116,14 @@ mod tests {
     fn this_very_test_needs_shared_libraries() {
         let us = std::env::current_exe().unwrap();
         assert!(!is_static(&us).unwrap());
+    }
+
+    #[test]
+    fn a_program_that_no_package_has_is_named() {
+        let tools = Tools {
+            root: PathBuf::from("/nonexistent"),
+        };
+        let error = tools.command("mkfs.none").unwrap_err();
+        assert!(error.to_string().contains("mkfs.none"));
     }
 }
