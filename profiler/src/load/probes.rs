@@ -133,6 +133,11 @@ impl Probes {
         &self.hooks
     }
 
+    /// How begins and ends of calls are observed.
+    pub fn entry(&self) -> &'static str {
+        "tp_btf"
+    }
+
     /// The loaded object, for `aya-log`.
     pub fn ebpf_mut(&mut self) -> &mut Ebpf {
         &mut self.ebpf
