@@ -97,6 +97,7 @@ fn of_scenario(scenario: &Scenario) -> Vec<&'static str> {
             && it.histogram.is_sorted_by(|a, b| a.le < b.le)
     });
     let slowest = &scenario.slowest;
+    let missed = scenario.missed_calls;
     let fits = [
         ("blame", scenario.blame_ns.total() == scenario.duration_ns),
         (
@@ -111,6 +112,10 @@ fn of_scenario(scenario: &Scenario) -> Vec<&'static str> {
             "blocked time",
             scenario.blocked_ns <= scenario.duration_ns
                 && is(scenario.blocked_share, share(scenario.blocked_ns)),
+        ),
+        (
+            "the number of missed calls",
+            sum([missed.begins, missed.ends, missed.whole]) == missed.total,
         ),
         (
             "a number of calls",
@@ -168,7 +173,10 @@ mod tests {
     #[test]
     fn what_was_changed_is_noticed() {
         type Change = fn(&mut Report);
-        let changes: [(&str, Change); 9] = [
+        let changes: [(&str, Change); 10] = [
+            ("number of missed calls", |r| {
+                r.scenarios[0].missed_calls.total = 1;
+            }),
             ("blame of", |r| r.scenarios[0].blame_ns.cpu += 1),
             ("number of outcomes", |r| {
                 r.scenarios[0].outcomes.hit.calls += 1

@@ -13,7 +13,7 @@ use crate::{
     correlate::Correlator,
     report::{
         Context, Names, Observed, Tally, assemble, quality,
-        v1::{Report, Scenario, Session},
+        v1::{MissedCalls, Report, Scenario, Session},
     },
     ring::{Fact, decode, records},
 };
@@ -200,10 +200,17 @@ impl Assembly {
         self.odd += correlator.odd();
         self.left_open += correlator.finish().len() as u64;
         let opening = self.opening()?;
+        let MissedCalls {
+            begins,
+            ends,
+            whole,
+            ..
+        } = ending.missed;
         Ok(tally.finish(&Context {
             name: &beginning.name,
             workload: &ending.workload,
             wall_ns: ending.wall_ns,
+            missed: MissedCalls::of(begins, ends, whole),
             names: &self.known,
             devices: &opening.devices,
             hooks: &opening.hooks,
@@ -268,6 +275,7 @@ impl Assembly {
             started_at: opening.started_at,
             duration_ns: closing.duration_ns,
             target: opening.target,
+            entry: opening.entry,
             hooks: opening.hooks,
         };
         Ok(assemble(

@@ -10,7 +10,7 @@ use crate::{
     collect::recording::Writer,
     report::{
         Readings,
-        v1::{Hook, Host, OwnCost, Tool, Workload},
+        v1::{Hook, Host, MissedCalls, OwnCost, Tool, Workload},
     },
 };
 
@@ -44,6 +44,9 @@ pub struct Opening {
     pub started_at: String,
     /// What is watched, in words.
     pub target: String,
+    /// How begins and ends of calls are observed; empty in recordings that do not say.
+    #[serde(default)]
+    pub entry: String,
     pub hooks: Vec<Hook>,
     /// Names of block devices by the kernel's `dev_t`.
     pub devices: BTreeMap<u32, String>,
@@ -89,6 +92,9 @@ pub struct Settled {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Ending {
     pub wall_ns: Option<u64>,
+    /// Calls that the probes did not see whole; none in recordings that do not say.
+    #[serde(default)]
+    pub missed: MissedCalls,
     pub settled: Vec<Settled>,
     pub readings: Readings,
     /// The workload as it came to be known while it ran.

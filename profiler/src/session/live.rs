@@ -23,7 +23,7 @@ use crate::{
     load::{self, HookState, Mapped, Probes, Sampler, Snapshot},
     report::{
         Readings,
-        v1::{Hook, Host, OwnCost, Report, Tool, Workload},
+        v1::{Hook, Host, MissedCalls, OwnCost, Report, Tool, Workload},
     },
     ring::{Fact, decode},
 };
@@ -95,6 +95,7 @@ impl Live {
             command: plan.command,
             started_at: machine::now(),
             target: plan.target,
+            entry: probes.entry().into(),
             hooks: probes.hooks().iter().map(hook).collect(),
             devices,
             slowest: plan.slowest,
@@ -223,8 +224,15 @@ impl Live {
             Some((before, _)) => difference(before, &self.probes.snapshot()?),
             None => Vec::new(),
         };
+        let Counters {
+            missed_begins,
+            missed_ends,
+            missed_whole,
+            ..
+        } = self.counted_since_begin()?;
         let ending = Ending {
             wall_ns,
+            missed: MissedCalls::of(missed_begins, missed_ends, missed_whole),
             settled,
             readings,
             workload,

@@ -70,6 +70,7 @@ pub(crate) fn with_every_field(mut frames: Vec<Frame>) -> Vec<Frame> {
             continue;
         }
         let mut ending: Value = serde_json::from_slice(payload).unwrap();
+        ending["missed"] = json!({"begins": 3, "ends": 2, "whole": 1, "total": 6});
         let readings = &mut ending["readings"];
         readings["elapsed_ns"] = json!(2_000_000_000u64);
         readings["before"]["refaults"] = json!(3);

@@ -3,9 +3,10 @@
 
 use std::{fs, path::Path, process::Command};
 
-use profiler::report::v1::Report;
+use profiler::report::v1::{MissedCalls, Report};
+use serde_json::{Value, json};
 
-use crate::frames::{NAMES, as_json, bytes, frames, replayed};
+use crate::frames::{ENDING, NAMES, OPENING, as_json, bytes, frames, recording, replayed};
 
 fn folder() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recordings")
@@ -68,6 +69,33 @@ fn recordings_are_whole_and_add_up() {
             assert_eq!(timeline, slow.latency_ns, "{name}");
         }
     }
+}
+
+/// The stored recordings are older than these fields; a later one has them.
+#[test]
+fn what_earlier_recordings_do_not_say_is_nothing() {
+    let whole = frames(&bytes("warm"));
+    let old = report("warm");
+    assert_eq!(old.scenarios[0].missed_calls, MissedCalls::default());
+    assert_eq!(old.session.entry, "");
+    let with = |tag: u8, field: &str, value: Value| {
+        let mut frames = whole.clone();
+        let found = frames.iter_mut().find(|(of, _)| *of == tag);
+        let (_, payload) = found.unwrap();
+        let mut entry: Value = serde_json::from_slice(payload).unwrap();
+        assert!(entry.get(field).is_none(), "the recording has {field}");
+        entry[field] = value;
+        *payload = serde_json::to_vec(&entry).unwrap();
+        replayed(&recording(&frames)).unwrap()
+    };
+    let new = with(OPENING, "entry", json!("raw_syscalls"));
+    assert_eq!(new.session.entry, "raw_syscalls");
+    // The sum is ours to make.
+    let missed = json!({"begins": 1, "ends": 2, "whole": 3, "total": 99});
+    let new = with(ENDING, "missed", missed);
+    assert_eq!(new.scenarios[0].missed_calls, MissedCalls::of(1, 2, 3));
+    assert_eq!(new.scenarios[0].calls, old.scenarios[0].calls);
+    assert_eq!(new.quality.notes, [""; 0]);
 }
 
 /// Small enough to keep, and without a path of the machine that they were made on.

@@ -9,7 +9,10 @@ use profiler::report::{docs_markdown, schema};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{golden::assert_same, sample};
+use crate::{
+    golden::assert_same,
+    sample::{self, samples},
+};
 
 macro_rules! contract {
     ($($name:ident { $($field:ident: $type:ty),* $(,)? })*) => {$(
@@ -36,15 +39,16 @@ contract! {
     HostR { kernel: String, machine: String, cpus: u32, page_size: u64,
         devices: BTreeMap<String, String> }
     SessionR { command: Vec<String>, started_at: String, duration_ns: u64, target: String,
-        hooks: Vec<HookR> }
+        entry: String, hooks: Vec<HookR> }
     HookR { hook: String, attached: bool, without_it: String, hides: Vec<String> }
-    ScenarioR { name: String, workload: WorkloadR, calls: u64, bytes: u64, blocked_calls: u64,
-        duration_ns: u64, blocked_ns: u64, blocked_share: f64, incomplete_calls: u64,
+    ScenarioR { name: String, workload: WorkloadR, calls: u64, missed_calls: MissedCallsR,
+        bytes: u64, blocked_calls: u64, duration_ns: u64, blocked_ns: u64, blocked_share: f64, incomplete_calls: u64,
         incomplete_ns: u64, wall_ns: OrNull<u64>, throughput_bytes_per_s: OrNull<u64>,
         latency_ns: OrNull<LatencyR>, blame_ns: BlameR<u64>, blame_share: BlameR<f64>,
         outcomes: OutcomesR, io: OrNull<IoR>, readahead: ReadaheadR, faults: FaultsR,
         switches: SwitchesR, waits: Vec<WaitR>,
         slowest: Vec<SlowR>, ops: OrNull<OpsR>, witness: Vec<WitnessR> }
+    MissedCallsR { begins: u64, ends: u64, whole: u64, total: u64 }
     WorkloadR { style: String, pattern: OrNull<String>, block_size: OrNull<u64>,
         threads: OrNull<u32>, path: OrNull<String>, file_size: OrNull<u64>,
         filesystem: OrNull<String>, device: OrNull<String>, read_ahead_kb: OrNull<u64>,
@@ -128,10 +132,6 @@ struct QualityR {
     no_completion: u64,
     hooks_missing: Vec<String>,
     notes: Vec<String>,
-}
-
-fn samples() -> [Report; 3] {
-    [sample::bench(), sample::run(), sample::troubled()]
 }
 
 fn written(report: &Report) -> String {

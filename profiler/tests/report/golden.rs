@@ -8,7 +8,7 @@ use profiler::render::text::{Options, render};
 use profiler::report::v1::Report;
 use unicode_width::UnicodeWidthStr;
 
-use crate::sample;
+use crate::sample::{self, samples};
 
 fn text(report: &Report, width: usize, colour: bool) -> String {
     let mut out = Vec::new();
@@ -70,8 +70,13 @@ fn troubles_look_like_this() {
 }
 
 #[test]
+fn missed_calls_look_like_this() {
+    golden(&sample::missed(), 80, false, "missed.txt");
+}
+
+#[test]
 fn no_line_is_wider_than_asked_and_nothing_acts_on_the_terminal() {
-    for report in [sample::bench(), sample::run(), sample::troubled()] {
+    for report in samples() {
         for width in 60..=200 {
             for line in text(&report, width, false).lines() {
                 assert!(line.width() <= width, "{width}: {line}");
@@ -84,7 +89,7 @@ fn no_line_is_wider_than_asked_and_nothing_acts_on_the_terminal() {
 
 #[test]
 fn colour_changes_nothing_but_colour() {
-    for report in [sample::run(), sample::troubled(), sample::bench()] {
+    for report in samples() {
         let coloured = text(&report, 80, true);
         let mut bare = String::new();
         let mut rest = coloured.as_str();

@@ -3,7 +3,7 @@
 
 use profiler::blame::{Cause, Detail, IoKind, Outcome, Owner};
 use profiler::correlate::Completeness;
-use profiler::report::v1::{OwnCost, Report, Tool, Workload};
+use profiler::report::v1::{MissedCalls, OwnCost, Report, Tool, Workload};
 use profiler::report::{Tally, assemble, quality};
 use profiler_common::fact::KIND_WAIT;
 use profiler_common::histogram::{CLASS_BUFFERED, CLASS_END, CLASS_ERROR};
@@ -11,8 +11,13 @@ use profiler_common::histogram::{CLASS_BUFFERED, CLASS_END, CLASS_ERROR};
 use crate::calls::{Fetch, Reader, on_vda, padded, quiet};
 use crate::world::{
     BUFFERED, DIRECT, MAPPED, METADATA, READS, counted_calls, honest, hook, host, observed,
-    scenario, session, workload,
+    scenario, scenario_missing, session, workload,
 };
+
+/// All of them.
+pub(crate) fn samples() -> [Report; 4] {
+    [bench(), run(), troubled(), missed()]
+}
 
 /// `bench` with all its scenarios, where all is well.
 pub(crate) fn bench() -> Report {
@@ -178,6 +183,42 @@ pub(crate) fn run() -> Report {
         scenarios,
         quality,
     )
+}
+
+/// `bench` on a kernel that skips probes.
+pub(crate) fn missed() -> Report {
+    let mut warm = Tally::default();
+    quiet(&mut warm, CLASS_BUFFERED, 55_669, 412, 4096);
+    let mut cold = Tally::default();
+    let miss = Fetch {
+        outcome: Outcome::Miss,
+        stack: BUFFERED,
+    };
+    Reader::seeded(1, 66_000).fetch(&mut cold, 4_000, 1, miss);
+    let of = |name, state, before, tally, missed| {
+        let workload = workload("buffered", "random", state);
+        scenario_missing(name, &workload, tally, &[], missed, |bare| {
+            honest(bare, before)
+        })
+    };
+    let scenarios = vec![
+        of(
+            "warm",
+            "warm",
+            65_536,
+            &warm,
+            MissedCalls::of(12_010, 12_021, 300),
+        ),
+        of("cold-random", "cold", 0, &cold, MissedCalls::of(90, 0, 6)),
+    ];
+    let mut observed = observed(&scenarios);
+    observed.recursion_misses = Some(26_017);
+    let quality = quality(&observed, &scenarios, &[]);
+    let session = session(&["profiler", "bench"], "the bundled reader", Vec::new());
+    let tool = Tool {
+        version: "0.1.0".to_owned(),
+    };
+    assemble(tool, host("7.3.4"), session, scenarios, quality)
 }
 
 /// An old kernel, a ring that was too small, names that attack the terminal, and

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use profiler::report::v1::{Hook, Host, OpRecord, OwnCost, Residency, Scenario, Session, Workload};
+use profiler::report::v1::{
+    Hook, Host, MissedCalls, OpRecord, OwnCost, Residency, Scenario, Session, Workload,
+};
 use profiler::report::witness::Counts;
 use profiler::report::{Context, Names, Observed, Readings, Tally};
 use profiler_common::fact::{KIND_ENDED, KIND_REQUEST, KIND_WAIT};
@@ -80,8 +82,14 @@ pub(crate) fn honest(scenario: &Scenario, before: u64) -> Readings {
     let io = scenario.io.clone().unwrap_or_default();
     let latency = scenario.latency_ns.clone().unwrap_or_default();
     let delay = scenario.blame_ns.runqueue + scenario.blame_ns.preempted;
-    let count = if faults > 0 { READS } else { scenario.calls };
-    let (calls, bytes) = (scenario.calls - faults, scenario.bytes);
+    let count = if faults > 0 {
+        READS
+    } else {
+        scenario.calls_made()
+    };
+    let missed = scenario.missed_calls.total;
+    let calls = scenario.calls_made() - faults;
+    let bytes = scenario.bytes + missed * 4096;
     let counts = |add: u64| Counts {
         syscr: Some(31 + add * calls),
         rchar: Some(9_000 + add * bytes),
@@ -123,12 +131,26 @@ pub(crate) fn scenario(
     hooks: &[Hook],
     readings: impl Fn(&Scenario) -> Readings,
 ) -> Scenario {
+    let missed = MissedCalls::default();
+    scenario_missing(name, workload, tally, hooks, missed, readings)
+}
+
+/// The same, of whose calls some were missed.
+pub(crate) fn scenario_missing(
+    name: &str,
+    workload: &Workload,
+    tally: &Tally,
+    hooks: &[Hook],
+    missed: MissedCalls,
+    readings: impl Fn(&Scenario) -> Readings,
+) -> Scenario {
     let devices = BTreeMap::from([(VDA, "vda".to_owned())]);
     let nobody = Readings::default();
     let context = Context {
         name,
         workload,
         wall_ns: None,
+        missed,
         names: &Known,
         devices: &devices,
         hooks,
@@ -160,6 +182,7 @@ pub(crate) fn session(command: &[&str], target: &str, hooks: Vec<Hook>) -> Sessi
         started_at: "2026-01-02T03:04:05Z".to_owned(),
         duration_ns: 18_400_000_000,
         target: target.to_owned(),
+        entry: "tp_btf".to_owned(),
         hooks,
     }
 }

@@ -1,6 +1,6 @@
 //! A page of styled text: lines that fit, paragraphs that wrap, grids that align.
 
-use anstyle::Style;
+use anstyle::{AnsiColor, Style};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::render::sanitize;
@@ -39,6 +39,14 @@ pub(super) fn dim(text: impl AsRef<str>) -> Piece {
 /// Text that matters more.
 pub(super) fn bold(text: impl AsRef<str>) -> Piece {
     Piece::new(text, Style::new().bold())
+}
+
+/// Text that must not be overlooked.
+pub(super) fn alarming(text: impl AsRef<str>) -> Piece {
+    Piece::new(
+        text,
+        Style::new().fg_color(Some(AnsiColor::Red.into())).bold(),
+    )
 }
 
 /// Cells on a line: what one column of a grid shows in one row.

@@ -2,9 +2,7 @@
 
 use std::collections::HashSet;
 
-use anstyle::{AnsiColor, Style};
-
-use super::page::{Page, Piece, dim, plain};
+use super::page::{Page, alarming, dim, plain};
 use crate::report::units::{count, counted, percent, size, time};
 use crate::report::v1::{Quality, Relation, Report, Unit, Witness};
 
@@ -51,14 +49,27 @@ fn witnesses(page: &mut Page, report: &Report) {
     if !words.is_empty() {
         page.paragraph(&[dim("witnesses")], LABEL, &[plain(agree), plain(words)]);
     }
-    let red = Style::new().fg_color(Some(AnsiColor::Red.into())).bold();
     for scenario in &report.scenarios {
-        for witness in scenario.witness.iter().filter(|witness| !witness.agrees) {
+        let void = scenario.witness.iter().filter(|it| it.proves_nothing());
+        let void: Vec<&str> = void.map(|witness| witness.name.as_str()).collect();
+        if !void.is_empty() {
+            let words = match report.scenarios.len() {
+                1 => format!(", since calls were missed: {}", void.join(", ")),
+                _ => format!(
+                    " in {}, since calls were missed: {}",
+                    scenario.name,
+                    void.join(", ")
+                ),
+            };
+            page.paragraph(&[], LABEL, &[alarming("prove nothing"), plain(words)]);
+        }
+        let disagree = |witness: &&Witness| !witness.agrees && !witness.proves_nothing();
+        for witness in scenario.witness.iter().filter(disagree) {
             let words = match report.scenarios.len() {
                 1 => format!(": {}", versus(witness, false)),
                 _ => format!(" in {}: {}", scenario.name, versus(witness, false)),
             };
-            page.paragraph(&[], LABEL, &[Piece::new("disagrees", red), plain(words)]);
+            page.paragraph(&[], LABEL, &[alarming("disagrees"), plain(words)]);
         }
     }
 }
@@ -108,6 +119,9 @@ fn quality(quality: &Quality) -> String {
             percent(quality.unexplained_share)
         ),
     ];
+    if let Some(skipped @ 1..) = quality.recursion_misses {
+        words.push(format!("runs of probes skipped: {}", count(skipped)));
+    }
     let own = &quality.own;
     let costs = [
         own.bpf_ns.map(|ns| format!("{} in probes", time(ns))),

@@ -22,6 +22,7 @@ type Rule = fn(&Report) -> Vec<Said>;
 /// Every rule, by the id of its findings. Of findings that matter equally, those of
 /// earlier rules are shown first.
 const RULES: &[(&str, Rule)] = &[
+    ("missed-calls", trust::missed_calls),
     ("lost-facts", trust::lost_facts),
     ("malformed-records", trust::malformed_records),
     ("odd-facts", trust::odd_facts),

@@ -1,8 +1,8 @@
 use super::*;
 use crate::report::assemble;
 use crate::report::v1::{
-    Blame, Hook, Host, Io, Latency, Quality, Relation, Residency, Session, Tool, Unit, Witness,
-    Workload,
+    Blame, Hook, Host, Io, Latency, MissedCalls, Quality, Relation, Residency, Session, Tool, Unit,
+    Witness, Workload,
 };
 
 fn scenario(name: &str) -> Scenario {
@@ -209,4 +209,85 @@ fn scenarios_are_compared_by_what_they_measured() {
             .evidence
             .ends_with("from the page cache 400 ns, 250× less")
     );
+}
+
+#[test]
+fn missed_calls_are_a_problem_and_void_witnesses_a_part_of_it() {
+    let mut warm = scenario("warm");
+    warm.calls = 55_669;
+    warm.missed_calls = MissedCalls::of(12_010, 12_021, 300);
+    let witness = |name: &str, ours, relation| Witness {
+        name: name.to_owned(),
+        ours,
+        theirs: 2,
+        agrees: false,
+        relation,
+        unit: Unit::Count,
+        note: String::new(),
+    };
+    warm.witness = vec![
+        witness("sectors", 1, Relation::AtMost),
+        witness("run_delay", 2, Relation::AtLeast),
+        witness("rchar", 1, Relation::Equal),
+        witness("requests", 3, Relation::AtMost),
+    ];
+    let mut report = report(vec![warm, scenario("cold-random")]);
+    report.quality.recursion_misses = Some(26_017);
+    let told = findings(&report);
+    let told: Vec<_> = told
+        .iter()
+        .map(|finding| {
+            (
+                finding.id.as_str(),
+                finding.severity,
+                finding.summary.as_str(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (
+                "missed-calls",
+                Severity::Problem,
+                "24,331 of 80,000 calls (30.4%) were missed: not in the shares, and their time \
+                 is not known"
+            ),
+            (
+                "witness-disagrees",
+                Severity::Problem,
+                "A witness disagrees in warm: rchar"
+            ),
+            (
+                "witness-disagrees",
+                Severity::Problem,
+                "A witness disagrees in warm: requests"
+            ),
+            (
+                "skipped-probes",
+                Severity::Warning,
+                "The kernel skipped a probe 26,017 times"
+            ),
+        ]
+    );
+    let found = findings(&report);
+    assert_eq!(
+        found[0].evidence,
+        "missed: warm: the begin of 12,010, the end of 12,021, both of 300; witnesses that prove \
+         nothing for it: sectors, run_delay"
+    );
+    assert!(found[0].advice.contains("docs/kernels.md"));
+    assert!(found[3].advice.starts_with("Calls were missed for it"));
+
+    report.scenarios.truncate(1);
+    report.scenarios[0].missed_calls = MissedCalls::of(0, 1, 0);
+    let found = findings(&report);
+    assert!(
+        found[0]
+            .summary
+            .starts_with("1 of 55,670 calls (<0.1%) was missed: "),
+        "{}",
+        found[0].summary
+    );
+    assert!(found[0].evidence.starts_with("missed: the end of 1; "));
 }

@@ -1,8 +1,11 @@
 //! What bears on how far the report can be trusted.
 
 use super::{Said, about_shares, reaching, share};
+use crate::report::sums::sum;
 use crate::report::units::{count, counted, percent, time};
-use crate::report::v1::{KindCounts, Relation, Report, Scenario, Severity, Unit, Witness};
+use crate::report::v1::{
+    KindCounts, MissedCalls, Relation, Report, Scenario, Severity, Unit, Witness,
+};
 
 /// Unexplained time that is worth a word, of blocked time.
 const UNEXPLAINED: f64 = 0.01;
@@ -10,6 +13,64 @@ const UNEXPLAINED: f64 = 0.01;
 const COST: f64 = 0.1;
 /// Calls below which a mean of it says little.
 const MANY: u64 = 10_000;
+
+pub(super) fn missed_calls(report: &Report) -> Vec<Said> {
+    let missing = || {
+        let all = report.scenarios.iter();
+        all.filter(|scenario| scenario.missed_calls.total > 0)
+    };
+    let missed = sum(missing().map(|scenario| scenario.missed_calls.total));
+    if missed == 0 {
+        return Vec::new();
+    }
+    let made = sum(missing().map(Scenario::calls_made));
+    let of_each = missing().map(|scenario| {
+        let MissedCalls {
+            begins,
+            ends,
+            whole,
+            ..
+        } = scenario.missed_calls;
+        let words = [("the begin", begins), ("the end", ends), ("both", whole)];
+        let words = words.iter().filter(|(_, calls)| *calls > 0);
+        let words: Vec<_> = words
+            .map(|(what, calls)| format!("{what} of {}", count(*calls)))
+            .collect();
+        match report.scenarios.len() {
+            1 => words.join(", "),
+            _ => format!("{}: {}", scenario.name, words.join(", ")),
+        }
+    });
+    let mut evidence = vec![format!(
+        "missed: {}",
+        of_each.collect::<Vec<_>>().join("; ")
+    )];
+    let mut void: Vec<&str> = Vec::new();
+    for witness in missing().flat_map(|scenario| &scenario.witness) {
+        if witness.proves_nothing() && !void.contains(&witness.name.as_str()) {
+            void.push(&witness.name);
+        }
+    }
+    if !void.is_empty() {
+        evidence.push(format!(
+            "witnesses that prove nothing for it: {}",
+            void.join(", ")
+        ));
+    }
+    vec![Said {
+        severity: Severity::Problem,
+        summary: format!(
+            "{} of {} ({}) {} missed: not in the shares, and their time is not known",
+            count(missed),
+            counted(made, "call", "calls"),
+            percent(share(missed, made)),
+            if missed == 1 { "was" } else { "were" },
+        ),
+        evidence: evidence.join("; "),
+        advice: "docs/kernels.md says which kernels skip probes, and what to do about it"
+            .to_owned(),
+    }]
+}
 
 pub(super) fn lost_facts(report: &Report) -> Vec<Said> {
     let quality = &report.quality;
@@ -103,7 +164,8 @@ pub(super) fn unseen_threads(report: &Report) -> Vec<Said> {
 pub(super) fn witness_disagrees(report: &Report) -> Vec<Said> {
     let mut said = Vec::new();
     for scenario in &report.scenarios {
-        for witness in scenario.witness.iter().filter(|witness| !witness.agrees) {
+        let disagree = |witness: &&Witness| !witness.agrees && !witness.proves_nothing();
+        for witness in scenario.witness.iter().filter(disagree) {
             said.push(Said {
                 severity: Severity::Problem,
                 summary: match report.scenarios.len() {
@@ -165,6 +227,10 @@ pub(super) fn state_not_met(report: &Report) -> Vec<Said> {
 }
 
 pub(super) fn skipped_probes(report: &Report) -> Vec<Said> {
+    let missed = report
+        .scenarios
+        .iter()
+        .any(|scenario| scenario.missed_calls.total > 0);
     let misses = report.quality.recursion_misses.unwrap_or(0);
     if misses == 0 {
         return Vec::new();
@@ -176,7 +242,14 @@ pub(super) fn skipped_probes(report: &Report) -> Vec<Said> {
             counted(misses, "time", "times")
         ),
         evidence: "It does so when the probe is running already on that CPU".to_owned(),
-        advice: "Some time may be in `unexplained` or in the wrong cause".to_owned(),
+        advice: match missed {
+            false => "Some time may be in `unexplained` or in the wrong cause",
+            true => {
+                "Calls were missed for it; of the time of the others, some may be in \
+                 `unexplained` or in the wrong cause"
+            }
+        }
+        .to_owned(),
     }]
 }
 

@@ -23,6 +23,8 @@ pub struct Context<'a> {
     pub workload: &'a v1::Workload,
     /// How long it ran, in nanoseconds; `None` if not recorded.
     pub wall_ns: Option<u64>,
+    /// Calls that the probes did not see whole.
+    pub missed: v1::MissedCalls,
     /// Frames of stacks and paths of files.
     pub names: &'a dyn Names,
     /// Names of block devices, by the kernel's `dev_t` (major << 20 | minor).

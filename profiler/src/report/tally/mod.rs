@@ -178,6 +178,7 @@ impl Tally {
             name: context.name.to_owned(),
             workload: context.workload.clone(),
             calls: self.calls,
+            missed_calls: context.missed,
             bytes: self.bytes,
             blocked_calls: self.blocked_calls,
             duration_ns,

@@ -26,6 +26,7 @@ fn finish_with(tally: &Tally, hooks: &[v1::Hook]) -> v1::Scenario {
         name: "test",
         workload: &v1::Workload::default(),
         wall_ns: Some(1_000_000_000),
+        missed: v1::MissedCalls::default(),
         names: &Nameless,
         devices: &devices,
         hooks,

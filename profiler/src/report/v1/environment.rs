@@ -38,6 +38,10 @@ pub struct Session {
     pub duration_ns: u64,
     /// What was watched, in words: a command line, a process, a cgroup.
     pub target: String,
+    /// How begins and ends of read calls were observed: `tp_btf`, `kprobe.session` or
+    /// `raw_syscalls`. Empty in reports of programs that did not say.
+    #[serde(default)]
+    pub entry: String,
     /// Every hook of the plan, attached or not.
     pub hooks: Vec<Hook>,
 }

@@ -21,8 +21,8 @@ pub use blame::Blame;
 pub use call::{FileId, Part, RequestWords, SlowCall, Span, Wait};
 pub use environment::{Hook, Host, Session, Tool};
 pub use scenario::{
-    Bucket, ByKind, Faults, Io, Latency, OpRecord, OutcomeSum, Outcomes, Quantiles, Readahead,
-    Residency, Scenario, Switches, Workload,
+    Bucket, ByKind, Faults, Io, Latency, MissedCalls, OpRecord, OutcomeSum, Outcomes, Quantiles,
+    Readahead, Residency, Scenario, Switches, Workload,
 };
 pub use trust::{Finding, KindCounts, OwnCost, Quality, Relation, Severity, Unit, Witness};
 

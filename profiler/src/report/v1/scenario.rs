@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Blame, SlowCall, Wait, Witness};
+use crate::report::sums::sum;
 
 /// A workload together with the state it started in, and where its time went.
 ///
@@ -17,8 +18,12 @@ pub struct Scenario {
     /// What the workload did.
     pub workload: Workload,
     /// Read calls and waiting faults that ended in this scenario: quiet, told and
-    /// incomplete ones.
+    /// incomplete ones. `calls` and `missed_calls.total` together are the calls made.
     pub calls: u64,
+    /// Read calls that the probes did not see, or saw only one end of. They are in no
+    /// other number of the scenario.
+    #[serde(default)]
+    pub missed_calls: MissedCalls,
     /// Bytes that the calls returned. Faults return none.
     pub bytes: u64,
     /// Complete calls that were off the CPU for at least a nanosecond.
@@ -68,6 +73,40 @@ pub struct Scenario {
     pub ops: Option<OpRecord>,
     /// What independent counters say of the same calls.
     pub witness: Vec<Witness>,
+}
+
+/// Read calls that were missed, because the kernel did not run the probes. Their number is
+/// exact, their time is not known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MissedCalls {
+    /// Calls of which the end was seen, but not the begin.
+    pub begins: u64,
+    /// Calls of which the begin was seen, but not the end.
+    pub ends: u64,
+    /// Calls of which neither was seen. They are known from the kernel's own count of the
+    /// thread's reads (`ioac.syscr`, which `/proc/PID/io` shows).
+    pub whole: u64,
+    /// All three together.
+    pub total: u64,
+}
+
+impl MissedCalls {
+    /// The three kinds, with their sum.
+    pub fn of(begins: u64, ends: u64, whole: u64) -> Self {
+        Self {
+            begins,
+            ends,
+            whole,
+            total: sum([begins, ends, whole]),
+        }
+    }
+}
+
+impl Scenario {
+    /// How many calls were made: those seen, and those missed.
+    pub fn calls_made(&self) -> u64 {
+        sum([self.calls, self.missed_calls.total])
+    }
 }
 
 /// What a workload did. Null where it is not known or means nothing, as for

@@ -12,7 +12,9 @@ pub struct Witness {
     pub ours: u64,
     /// The witness's number, in `unit`.
     pub theirs: u64,
-    /// Whether `ours` and `theirs` stand in `relation`.
+    /// Whether `ours` and `theirs` stand in `relation`. False also where calls were missed
+    /// (`missed_calls`) and `relation` is not `equal`: ours is then too small to prove
+    /// anything.
     pub agrees: bool,
     /// How they have to stand to each other.
     pub relation: Relation,
@@ -20,6 +22,19 @@ pub struct Witness {
     pub unit: Unit,
     /// What the two numbers are, and why that relation.
     pub note: String,
+}
+
+impl Witness {
+    /// Whether it does not agree although the numbers stand in its relation: calls were
+    /// missed, and it proves nothing.
+    pub fn proves_nothing(&self) -> bool {
+        !self.agrees
+            && match self.relation {
+                Relation::Equal => false,
+                Relation::AtMost => self.ours <= self.theirs,
+                Relation::AtLeast => self.ours >= self.theirs,
+            }
+    }
 }
 
 /// How our number has to stand to the witness's.

@@ -222,3 +222,188 @@ fn calls_leave_the_cpu_as_often_as_their_threads() {
         assert_eq!(told, verdicts.map(Some), "{nvcsw} {nivcsw}");
     }
 }
+
+/// Readings in which every one-sided witness has far more than we have.
+fn plenty(scenario: &Scenario) -> Readings {
+    let much = Some(1 << 40);
+    let mut readings = after(Counts {
+        rchar: much,
+        read_bytes: much,
+        run_delay_ns: Some(0),
+        nivcsw: much,
+        disk_reads: much,
+        disk_sectors: much,
+        requests: much,
+        ..Counts::default()
+    });
+    readings.before.disk_reads = Some(0);
+    readings.before.requests = Some(0);
+    readings.elapsed_ns = Some(1 << 40);
+    readings.ops = Some(OpRecord {
+        count: scenario.calls_made(),
+        bytes: scenario.bytes,
+        total_ns: 1 << 40,
+        p50_ns: 1 << 40,
+        p99_ns: 1 << 40,
+        ..OpRecord::default()
+    });
+    readings
+}
+
+#[test]
+fn no_one_sided_witness_agrees_because_calls_were_missed() {
+    const ONE_SIDED: [&str; 9] = [
+        "latency",
+        "latency-p50",
+        "latency-p99",
+        "read_bytes",
+        "run_delay",
+        "nivcsw",
+        "requests",
+        "disk-reads",
+        "sectors",
+    ];
+    for (style, more) in [
+        ("buffered", None),
+        ("direct", None),
+        ("command", Some("rchar")),
+    ] {
+        let mut scenario = scenario(style, 10);
+        scenario.workload.threads = Some(1);
+        scenario.latency_ns = Some(v1::Latency::default());
+        let told = |scenario: &Scenario| {
+            let witnesses = compare(scenario, &plenty(scenario));
+            let one_sided = witnesses
+                .into_iter()
+                .filter(|w| w.relation != Relation::Equal);
+            one_sided.collect::<Vec<_>>()
+        };
+        let names = |witnesses: &[Witness]| {
+            let mut names: Vec<_> = witnesses.iter().map(|w| w.name.clone()).collect();
+            names.sort();
+            names
+        };
+        let quantiles = |name: &&str| style != "command" || !name.starts_with("latency-");
+        let expected = ONE_SIDED.into_iter().chain(more).filter(quantiles);
+        let mut expected: Vec<_> = expected.collect();
+        expected.sort_unstable();
+
+        let whole = told(&scenario);
+        assert_eq!(names(&whole), expected, "{style}");
+        for witness in whole {
+            assert!(witness.agrees, "{style}: {witness:?}");
+            assert!(!witness.note.contains("missed"), "{style}: {witness:?}");
+        }
+        for (missed, words) in [
+            (v1::MissedCalls::of(1, 0, 0), "; 1 call was missed, so"),
+            (
+                v1::MissedCalls::of(0, 1_000, 0),
+                "; 1,000 calls were missed, so",
+            ),
+            (v1::MissedCalls::of(0, 0, 2), "; 2 calls were missed, so"),
+        ] {
+            scenario.missed_calls = missed;
+            let witnesses = told(&scenario);
+            assert_eq!(names(&witnesses), expected, "{style}");
+            for witness in witnesses {
+                assert!(!witness.agrees, "{style}: {witness:?}");
+                assert!(witness.proves_nothing(), "{style}: {witness:?}");
+                assert!(witness.note.contains(words), "{style}: {witness:?}");
+                assert!(witness.note.ends_with("proves nothing"), "{witness:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_missed_counts_where_calls_are_counted() {
+    for style in ["buffered", "direct", "command", "attached"] {
+        let mut scenario = scenario(style, 10);
+        scenario.outcomes.error.calls = 1;
+        scenario.missed_calls = v1::MissedCalls::of(2, 3, 5);
+        // More than that could be a missed call, for any program too.
+        for (syscr, verdict) in [
+            (10, false),
+            (18, false),
+            (19, true),
+            (20, true),
+            (21, false),
+        ] {
+            let readings = after(Counts {
+                syscr: Some(syscr),
+                ..Counts::default()
+            });
+            let witnesses = compare(&scenario, &readings);
+            let told = witnesses.iter().find(|w| w.name == "syscr").unwrap();
+            assert_eq!((told.ours, told.agrees), (20, verdict), "{style} {syscr}");
+            assert!(
+                told.note.contains("of ours, 10 calls were missed, 5"),
+                "{told:?}"
+            );
+            assert!(!told.proves_nothing(), "{told:?}");
+        }
+    }
+    let mut scenario = scenario("buffered", 10);
+    scenario.missed_calls = v1::MissedCalls::of(2, 3, 5);
+    for (count, verdict) in [(10, false), (19, false), (20, true), (21, false)] {
+        let ops = OpRecord {
+            count,
+            bytes: 20 * 4096,
+            ..OpRecord::default()
+        };
+        let readings = Readings {
+            ops: Some(ops),
+            ..Readings::default()
+        };
+        let witnesses = compare(&scenario, &readings);
+        let told = witnesses.iter().find(|w| w.name == "ops").unwrap();
+        assert_eq!((told.ours, told.agrees), (20, verdict), "{count}");
+        assert!(
+            told.note.ends_with("of ours, 10 calls were missed"),
+            "{told:?}"
+        );
+        assert_eq!(agrees(&witnesses, "op-bytes"), Some(false));
+    }
+}
+
+#[test]
+fn bytes_of_missed_calls_are_not_equal() {
+    let mut scenario = scenario("buffered", 10);
+    scenario.missed_calls = v1::MissedCalls::of(0, 0, 1);
+    let readings = after(Counts {
+        rchar: Some(11 * 4096),
+        ..Counts::default()
+    });
+    let witnesses = compare(&scenario, &readings);
+    let told = witnesses.iter().find(|w| w.name == "rchar").unwrap();
+    assert_eq!((told.ours, told.agrees), (10 * 4096, false));
+    assert!(told.note.ends_with("; 1 call was missed"), "{told:?}");
+}
+
+#[test]
+fn missed_calls_cannot_hide_in_the_room_of_a_witness() {
+    let mut scenario = scenario("buffered", 10);
+    scenario.switches.asleep = 10;
+    scenario.readahead.pages_filled = 100;
+    let readings = |nvcsw, refaults| {
+        let mut readings = after(Counts {
+            nvcsw: Some(nvcsw),
+            refaults: Some(refaults),
+            ..Counts::default()
+        });
+        readings.before.refaults = Some(0);
+        readings.residency = Some(Residency {
+            resident_after: 100 - refaults,
+            ..Residency::default()
+        });
+        readings
+    };
+    let verdicts = |scenario: &Scenario, readings| {
+        let witnesses = compare(scenario, &readings);
+        ["nvcsw", "residency"].map(|name| agrees(&witnesses, name))
+    };
+    assert_eq!(verdicts(&scenario, readings(11, 1)), [Some(true); 2]);
+    scenario.missed_calls = v1::MissedCalls::of(1, 0, 0);
+    assert_eq!(verdicts(&scenario, readings(10, 0)), [Some(true); 2]);
+    assert_eq!(verdicts(&scenario, readings(11, 1)), [Some(false); 2]);
+}
