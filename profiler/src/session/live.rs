@@ -77,6 +77,11 @@ impl Live {
         let mut probes = Probes::load(&plan.load)?;
         let ring = probes.take_ring()?;
         let stacks = probes.stacks()?;
+        let notes = probes.refused_entries().iter().map(|why| {
+            let entry = probes.entry();
+            format!("begins and ends of calls are seen by {entry}; refused: {why}")
+        });
+        let notes = notes.collect();
         let devices = disk::names();
         let opening = Opening {
             tool: Tool {
@@ -110,7 +115,7 @@ impl Live {
             assembly: Assembly::default(),
             started,
             before: None,
-            notes: Vec::new(),
+            notes,
             sampler: Sampler::default(),
         };
         live.entry(Entry::Opening(opening))?;

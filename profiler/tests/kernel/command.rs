@@ -56,6 +56,31 @@ fn the_direct_reads_of_dd_are_all_there_and_no_others() {
     }
 }
 
+/// The kernel counts `sendfile`, `copy_file_range` and what exec reads as reads too. None of
+/// them is one, so none is a read that was missed; nor is one that fails.
+#[test]
+fn what_is_counted_as_a_read_and_is_none_was_not_missed() {
+    needs_kernel!();
+    let folder = folder();
+    let path = file(&folder, "data", 1 << 20);
+    // `cp` copies by copy_file_range; a file of zeros is no program.
+    let script = format!(
+        "for n in 1 2 3; do cp --reflink=never {path} {path}.copy; cat {path} >{path}.copy; \
+         chmod +x {path}; {path}; /nonexistent; cat {folder} <&-; done; true",
+        path = utf8(&path),
+        folder = utf8(folder.path()),
+    );
+    let run = session(&["run"], &words(&["sh", "-c", &script]));
+    sound(&run.report);
+    let scenario = only(&run.report);
+    assert_eq!(
+        scenario.missed_calls.total, 0,
+        "{:?}",
+        scenario.missed_calls
+    );
+    assert!(scenario.outcomes.error.calls > 0, "{:?}", scenario.outcomes);
+}
+
 /// A process that has few descriptors open has a table that the probes read in place; one
 /// that ever had more has another, which they copy from.
 #[test]

@@ -204,6 +204,7 @@ pub(crate) fn sound(report: &Report) {
     assert_eq!(quality.incomplete_calls, 0, "{quality:#?}");
     for scenario in &report.scenarios {
         let name = &scenario.name;
+        assert_eq!(scenario.missed_calls.total, 0, "{name}: {scenario:#?}");
         assert_eq!(scenario.blame_ns.total(), scenario.duration_ns, "{name}");
         let outcomes = || scenario.outcomes.iter().map(|(_, sum)| sum);
         assert_eq!(

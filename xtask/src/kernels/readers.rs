@@ -21,8 +21,8 @@ const READERS: [u32; 2] = [4, 16];
 pub(super) const CALLS: u32 = 80_000;
 /// How begins and ends are seen: as the profiler chooses, and as it does elsewhere.
 pub(super) const WAYS: [&str; 2] = ["auto", "tp-btf"];
-/// What is put on the kernel's command line. A kernel that lacks a mode keeps its own.
-const MODES: [&str; 3] = ["", "preempt=lazy", "preempt=full"];
+/// Modes of preemption that are tried where the kernel has them, besides its own.
+const MODES: [&str; 2] = ["lazy", "full"];
 
 /// One run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,39 +73,52 @@ pub(super) fn run(
     profiler: &Path,
     folder: &Path,
 ) -> Result<Vec<Row>> {
-    let mut rows: Vec<Row> = Vec::new();
-    for mode in MODES {
-        let work = Work::new(folder.join("work"))?;
-        let script = script();
-        let machine = Machine {
-            cpus: 1,
-            instruction_clock: true,
-            append: &format!("tsc=reliable {mode}"),
-            reads_a_second: None,
-            script: &script,
-        };
-        let left = guest::boot(tools, kernel, profiler, &work.0, &machine)?;
-        let preempt = guest::file(&left, "preempt")?;
-        let preempt = active(&preempt).to_owned();
-        // The kernel does not have the mode, or it is its own.
-        if rows.iter().any(|row| row.preempt == preempt) {
-            continue;
+    let (mut rows, offered) = boot(tools, kernel, profiler, folder, "")?;
+    for mode in others(&offered) {
+        let append = format!("preempt={mode}");
+        let (more, offered) = boot(tools, kernel, profiler, folder, &append)?;
+        if active(&offered) != mode {
+            bail!("asked for {append}, the kernel runs with {offered}");
         }
-        for (asked, readers) in runs() {
-            let name = format!("{asked}-{readers}");
-            let status = guest::file(&left, &format!("{name}.status"))?;
-            if status.trim() != "0" {
-                let said = guest::file(&left, &format!("{name}.progress"))?;
-                bail!(
-                    "{readers} readers, {preempt}: the bench failed: {}",
-                    said.trim()
-                );
-            }
-            let report = guest::file(&left, &name)?;
-            rows.push(Row::read(&report, readers, asked, &preempt)?);
-        }
+        rows.extend(more);
     }
     Ok(rows)
+}
+
+/// Rows of one boot, and the modes of preemption as the kernel lists them.
+fn boot(
+    tools: &Tools,
+    kernel: &Kernel,
+    profiler: &Path,
+    folder: &Path,
+    append: &str,
+) -> Result<(Vec<Row>, String)> {
+    let work = Work::new(folder.join("work"))?;
+    let script = script();
+    let machine = Machine {
+        cpus: 1,
+        instruction_clock: true,
+        append: &format!("tsc=reliable {append}"),
+        reads_a_second: None,
+        script: &script,
+    };
+    let left = guest::boot(tools, kernel, profiler, &work.0, &machine)?;
+    let offered = guest::file(&left, "preempt")?.trim().to_owned();
+    let mut rows = Vec::new();
+    for (asked, readers) in runs() {
+        let name = format!("{asked}-{readers}");
+        let status = guest::file(&left, &format!("{name}.status"))?;
+        if status.trim() != "0" {
+            let said = guest::file(&left, &format!("{name}.progress"))?;
+            bail!(
+                "{readers} readers, {offered}: the bench failed: {}",
+                said.trim()
+            );
+        }
+        let report = guest::file(&left, &name)?;
+        rows.push(Row::read(&report, readers, asked, active(&offered))?);
+    }
+    Ok((rows, offered))
 }
 
 fn runs() -> impl Iterator<Item = (&'static str, u32)> {
@@ -132,6 +145,12 @@ fn active(modes: &str) -> &str {
         .split_once('(')
         .and_then(|(_, rest)| rest.split_once(')'));
     inside.map_or("?", |(mode, _)| mode)
+}
+
+/// The modes of [`MODES`] that the kernel lists and does not run in.
+fn others(offered: &str) -> impl Iterator<Item = &'static str> {
+    let listed = |mode: &&str| offered.split_whitespace().any(|word| word == *mode);
+    MODES.into_iter().filter(listed)
 }
 
 /// All rows, in Markdown.
@@ -194,5 +213,7 @@ pub(super) mod tests {
         assert_eq!(active("none (voluntary) full"), "voluntary");
         assert_eq!(active("(full) lazy"), "full");
         assert_eq!(active(""), "?");
+        assert!(others("none (voluntary) full").eq(["full"]));
+        assert!(others("(full) lazy").eq(["lazy"]));
     }
 }
