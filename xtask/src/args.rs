@@ -171,7 +171,7 @@ pub(crate) struct BenchProgram {
 pub(crate) struct Kernels {
     #[command(flatten)]
     pub(crate) install: Install,
-    /// Series of kernels, or `newest` [default: 6.1 6.12 newest]
+    /// Series of kernels, or `newest` [default: 6.1 6.12 6.18 newest]
     pub(crate) series: Vec<String>,
     /// Only print what came out; don't write docs/kernels.md
     #[arg(long)]

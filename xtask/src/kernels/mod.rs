@@ -31,8 +31,8 @@ use anyhow::{Context as _, Result, bail};
 use self::{outcome::Outcome, tools::Tools};
 use crate::{args, cargo, setup};
 
-/// The oldest kernel that is supported, a long-lived one, and the newest there is.
-const USUAL: [&str; 3] = ["6.1", "6.12", packages::NEWEST];
+/// The oldest kernel that is supported, two long-lived ones, and the newest there is.
+const USUAL: [&str; 4] = ["6.1", "6.12", "6.18", packages::NEWEST];
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 const PAGE: &str = "docs/kernels.md";

@@ -68,8 +68,10 @@ impl Outcome {
     pub(super) fn verdict(&self) -> String {
         match (&self.report, &self.readers) {
             (Err(error), _) | (_, Err(error)) => format!("failed: {error:#}"),
-            (Ok(report), Ok(_)) => format!(
-                "{} of {} hooks, {} facts, {} lost, {:.2}% of blocked time unexplained",
+            (Ok(report), Ok(rows)) => format!(
+                "{} of {} runs of readers as they should be, {} of {} hooks, {} facts, {} lost, {:.2}% of blocked time unexplained",
+                rows.iter().filter(|row| row.is_good()).count(),
+                rows.len(),
                 report.attached,
                 report.hooks,
                 report.facts,

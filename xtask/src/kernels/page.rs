@@ -25,6 +25,12 @@ pub(super) fn text(outcomes: &[Outcome]) -> String {
             }
             Ok(report) => page += &kernel(report),
         }
+        if let Err(error) = &outcome.readers {
+            let _ = writeln!(
+                page,
+                "\nReaders on one processor failed:\n\n```\n{error:#}\n```"
+            );
+        }
     }
     let _ = write!(
         page,
@@ -207,6 +213,16 @@ mod tests {
         assert!(page.contains("- cold: run_delay (ours 9, theirs 3)\n"));
         assert!(page.contains("| 6.1.0-56 | 1 of 3 |"));
         assert!(page.contains("| 90% "));
+    }
+
+    #[test]
+    fn readers_that_fail_are_not_left_out() {
+        let failed = Outcome {
+            readers: Err(anyhow!("no console")),
+            ..outcome()
+        };
+        assert!(!failed.is_good());
+        assert!(text(&[failed]).contains("no console"));
     }
 
     #[test]
