@@ -7,7 +7,7 @@
 
 use std::{
     marker::PhantomData,
-    os::fd::AsFd as _,
+    os::fd::{AsFd as _, BorrowedFd, OwnedFd},
     ptr::{self, NonNull},
 };
 
@@ -18,7 +18,7 @@ use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
 /// An array of `T`, which the kernel side has too.
 #[derive(Debug)]
-pub struct Mapped<T> {
+pub(super) struct Mapped<T> {
     start: NonNull<T>,
     entries: usize,
     of: PhantomData<T>,
@@ -41,38 +41,12 @@ impl<T: Element> Mapped<T> {
     /// The map is no array that can be mapped, or memory is short.
     pub(super) fn new(map: &Map, entries: usize) -> Result<Self> {
         const { assert!(size_of::<T>().is_multiple_of(8)) }
-        let Map::Array(data) = map else {
-            anyhow::bail!("only arrays can be mapped");
-        };
-        let data: &MapData = data;
-        let length = entries * size_of::<T>();
-        let protection = ProtFlags::READ | ProtFlags::WRITE;
-        // SAFETY: a new mapping, at an address of the kernel's choice.
-        let start = unsafe {
-            mmap(
-                ptr::null_mut(),
-                length,
-                protection,
-                MapFlags::SHARED,
-                data.fd().as_fd(),
-                0,
-            )
-        }
-        .context("cannot map the probes' memory")?;
+        let start = map_range(descriptor(map)?, 0, entries * size_of::<T>())?;
         Ok(Self {
-            start: NonNull::new(start.cast()).context("a map lies at address 0")?,
+            start: start.cast(),
             entries,
             of: PhantomData,
         })
-    }
-
-    /// The entry now; `None` behind the end.
-    pub fn get(&self, index: usize) -> Option<T> {
-        if index >= self.entries {
-            return None;
-        }
-        // SAFETY: within the mapping; volatile because the kernel side writes it.
-        Some(unsafe { self.start.as_ptr().add(index).read_volatile() })
     }
 
     /// The first entry's address.
@@ -87,4 +61,71 @@ impl<T> Drop for Mapped<T> {
         // fails can only leave the memory to the process's end.
         let _ = unsafe { munmap(self.start.as_ptr().cast(), self.entries * size_of::<T>()) };
     }
+}
+
+/// An array of which entries are read now and then: only what is read is mapped, so that the
+/// rest of it does not count as this process's memory (all pages of such a mapping are there
+/// from its start).
+#[derive(Debug)]
+pub struct Window<T> {
+    array: OwnedFd,
+    entries: usize,
+    of: PhantomData<T>,
+}
+
+impl<T: Element> Window<T> {
+    pub(super) fn new(map: &Map, entries: usize) -> Result<Self> {
+        Ok(Self {
+            array: descriptor(map)?.try_clone_to_owned()?,
+            entries,
+            of: PhantomData,
+        })
+    }
+
+    /// The entry now; `None` behind the end.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be mapped: memory is short.
+    pub fn get(&self, index: usize) -> Result<Option<T>> {
+        if index >= self.entries {
+            return Ok(None);
+        }
+        let page = rustix::param::page_size();
+        let at = index * size_of::<T>();
+        let from = at - at % page;
+        let length = (at + size_of::<T>()).next_multiple_of(page) - from;
+        let start = map_range(self.array.as_fd(), from as u64, length)?;
+        // SAFETY: within the mapping; volatile because the kernel side writes it.
+        let entry = unsafe { start.as_ptr().add(at - from).cast::<T>().read_volatile() };
+        // SAFETY: mapped above, and used no more.
+        unsafe { munmap(start.as_ptr().cast(), length) }.context("cannot unmap a stack")?;
+        Ok(Some(entry))
+    }
+}
+
+fn descriptor(map: &Map) -> Result<BorrowedFd<'_>> {
+    let Map::Array(data) = map else {
+        anyhow::bail!("only arrays can be mapped");
+    };
+    let data: &MapData = data;
+    Ok(data.fd().as_fd())
+}
+
+/// Maps a part of an array: `from` and `length` in bytes, `from` at a page's start.
+fn map_range(array: BorrowedFd<'_>, from: u64, length: usize) -> Result<NonNull<u8>> {
+    let protection = ProtFlags::READ | ProtFlags::WRITE;
+    // SAFETY: a new mapping, at an address of the kernel's choice.
+    let start = unsafe {
+        mmap(
+            ptr::null_mut(),
+            length,
+            protection,
+            MapFlags::SHARED,
+            array,
+            from,
+        )
+    }
+    .context("cannot map the probes' memory")?;
+    NonNull::new(start.cast()).context("a map lies at address 0")
 }

@@ -23,7 +23,7 @@ mod session;
 
 pub use entry::Way;
 pub use hooks::HookState;
-pub use mapped::Mapped;
+pub use mapped::Window;
 pub use probes::{Options, Probes, Snapshot};
 pub use selfcost::{ProgramCost, Sampler};
 

@@ -27,7 +27,7 @@ use super::{
     entry::{Entry, Way},
     hooks::{Hook, HookState, Need, PLAN},
     kernel::Kernel,
-    mapped::Mapped,
+    mapped::{Mapped, Window},
 };
 
 /// What can be chosen about loading.
@@ -218,10 +218,10 @@ impl Probes {
     ///
     /// # Errors
     ///
-    /// They cannot be mapped.
-    pub fn stacks(&self) -> Result<Mapped<[u64; STACK_FRAMES]>> {
+    /// They are no array, or too many files are open.
+    pub fn stacks(&self) -> Result<Window<[u64; STACK_FRAMES]>> {
         let map = self.ebpf.map("FRAMES").context("no map FRAMES")?;
-        Mapped::new(map, STACKS)
+        Window::new(map, STACKS)
     }
 
     /// What the kernel side has counted of itself since it was loaded.

@@ -20,7 +20,7 @@ use crate::{
         recording::Writer,
         stacks::{Reading, without_noise},
     },
-    load::{self, HookState, Mapped, Probes, Sampler, Snapshot},
+    load::{self, HookState, Probes, Sampler, Snapshot, Window},
     report::{
         Readings,
         v1::{Hook, Host, MissedCalls, OwnCost, Report, Tool, Workload},
@@ -54,7 +54,7 @@ pub struct Plan {
 pub struct Live {
     probes: Probes,
     ring: RingBuf<MapData>,
-    stacks: Mapped<[u64; STACK_FRAMES]>,
+    stacks: Window<[u64; STACK_FRAMES]>,
     symbols: Reading,
     recording: Option<Writer>,
     batch: Vec<u8>,
@@ -319,8 +319,8 @@ fn hook(state: &HookState) -> Hook {
 }
 
 /// The functions of a stack, looked up in the live kernel.
-fn frames(stacks: &Mapped<[u64; STACK_FRAMES]>, symbols: &mut Reading, id: u32) -> Vec<String> {
-    let Some(stack) = stacks.get(id as usize) else {
+fn frames(stacks: &Window<[u64; STACK_FRAMES]>, symbols: &mut Reading, id: u32) -> Vec<String> {
+    let Ok(Some(stack)) = stacks.get(id as usize) else {
         return Vec::new();
     };
     let symbols = symbols.get();
