@@ -276,7 +276,7 @@ fn missed_calls_are_a_problem_and_void_witnesses_a_part_of_it() {
         "missed: warm: the begin of 12,010, the end of 12,021, both of 300; witnesses that prove \
          nothing for it: sectors, run_delay"
     );
-    assert!(found[0].advice.contains("docs/kernels.md"));
+    assert!(found[0].advice.contains("docs/preemption.md"));
     assert!(found[3].advice.starts_with("Calls were missed for it"));
 
     report.scenarios.truncate(1);

@@ -67,7 +67,7 @@ pub(super) fn missed_calls(report: &Report) -> Vec<Said> {
             if missed == 1 { "was" } else { "were" },
         ),
         evidence: evidence.join("; "),
-        advice: "docs/kernels.md says which kernels skip probes, and what to do about it"
+        advice: "docs/preemption.md says why the kernel skips probes, and what to do about it"
             .to_owned(),
     }]
 }
