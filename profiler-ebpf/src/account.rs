@@ -48,9 +48,9 @@ pub(crate) enum End {
 impl Account {
     /// Begins anew: all that was counted until now is known.
     #[inline(always)]
-    fn begin_anew(&mut self, task: *const u8) {
+    fn begin_anew(&mut self, task: *const u8, scenario: u32) {
         self.reads = kernel::reads(task);
-        self.scenario = control().scenario;
+        self.scenario = scenario;
         self.state = 0;
     }
 
@@ -86,7 +86,7 @@ fn missed_end(thread: &mut Thread) {
 /// A thread that is watched from now on.
 #[inline(always)]
 pub(crate) fn open(task: *const u8, thread: &mut Thread) {
-    thread.account.begin_anew(task);
+    thread.account.begin_anew(task, control().scenario);
 }
 
 /// A thread's account belongs to one scenario: what it did in between is nobody's.
@@ -94,7 +94,7 @@ pub(crate) fn open(task: *const u8, thread: &mut Thread) {
 pub(crate) fn enter_scenario(task: *const u8, thread: &mut Thread, scenario: u32) {
     if thread.account.scenario != scenario {
         thread.close();
-        thread.account.begin_anew(task);
+        thread.account.begin_anew(task, scenario);
     }
 }
 
@@ -112,15 +112,14 @@ pub(crate) fn begin(task: *const u8, thread: &mut Thread, counted_only: bool) {
     let more = thread.account.advance(task);
     let state = thread.account.state;
     thread.account.state = if counted_only { IN_COUNTED } else { 0 };
-    if thread.in_call() && !thread.in_fault() {
+    let open = thread.in_read();
+    if open {
         missed_end(thread);
-        missed_whole(more.saturating_sub(1));
-    } else if state == 0 {
-        missed_whole(more);
-    } else {
-        // The end of what was counted, or of an earlier call, was not seen.
-        missed_whole(more.saturating_sub(1));
     }
+    // The end of the open call, of what was counted, or of an earlier call was not seen: one
+    // of those counted is that call.
+    let known = u64::from(open || state != 0);
+    missed_whole(more.saturating_sub(known));
 }
 
 /// A read, or what is counted as one, ends.
@@ -129,7 +128,7 @@ pub(crate) fn end(task: *const u8, thread: &mut Thread, counted_only: bool) -> E
     let more = thread.account.advance(task);
     let state = thread.account.state;
     thread.account.state = 0;
-    let open = thread.in_call() && !thread.in_fault();
+    let open = thread.in_read();
     if counted_only || state != 0 {
         if open {
             missed_end(thread);
@@ -164,7 +163,7 @@ pub(crate) fn asleep(task: *const u8, thread: &mut Thread) {
     if more == 0 {
         return;
     }
-    if thread.in_call() && !thread.in_fault() {
+    if thread.in_read() {
         missed_end(thread);
         missed_whole(more - 1);
     } else {
@@ -175,6 +174,6 @@ pub(crate) fn asleep(task: *const u8, thread: &mut Thread) {
 /// The thread became another program, which read its file: that is counted too.
 #[inline(always)]
 pub(crate) fn exec(task: *const u8, thread: &mut Thread) {
-    thread.account.begin_anew(task);
+    thread.account.begin_anew(task, control().scenario);
     thread.account.state = IN_COUNTED;
 }

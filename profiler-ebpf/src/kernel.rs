@@ -218,8 +218,8 @@ pub(crate) fn reads(task: *const u8) -> u64 {
     field_or(task, at!(task_syscr), 0)
 }
 
-/// Number of the system call that the task is in; none of a system call's where it is in
-/// none. Where the kernel lacks `regs_number`'s meaning for it, 0 calls have that number.
+/// Number of the system call that the task is in. Outside of one, it is no system call's
+/// (on x86_64 the entry code stores -1, or the vector of the interrupt).
 #[inline(always)]
 pub(crate) fn number_in_progress(task: *const u8) -> u64 {
     field(registers(task), at!(regs_number))

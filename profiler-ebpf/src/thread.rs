@@ -235,6 +235,12 @@ impl Thread {
         self.in_call() && self.open.call == CALL_FAULT
     }
 
+    /// Is a system call open, not a fault?
+    #[inline(always)]
+    pub(crate) fn in_read(&self) -> bool {
+        self.in_call() && !self.in_fault()
+    }
+
     /// Forgets the call. The sums are only touched when something was summed.
     #[inline(always)]
     pub(crate) fn close(&mut self) {

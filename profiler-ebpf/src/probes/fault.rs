@@ -26,7 +26,7 @@ fn mm_filemap_fault(ctx: BtfTracePointContext) -> i32 {
         return 0;
     };
     // A fault inside a read is part of that read.
-    if thread.in_call() && !thread.in_fault() {
+    if thread.in_read() {
         return 0;
     }
     let now = emit::now();

@@ -8,10 +8,10 @@ use anyhow::{Context as _, Result};
 use aya::{
     Btf, Ebpf,
     maps::Array,
-    programs::{BtfTracePoint, Program, TracePoint},
+    programs::{BtfTracePoint, TracePoint},
 };
 
-use super::{kernel::Kernel, session::Session};
+use super::{kernel::Kernel, program, session::Session};
 
 /// Which way to take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -148,10 +148,6 @@ fn attach_classic(ebpf: &mut Ebpf) -> Result<()> {
 /// The program could not be loaded, or it saw nothing.
 fn is_preemptible(ebpf: &mut Ebpf, btf: &Btf) -> Result<bool> {
     const NAME: &str = "can_be_preempted";
-    let runs = |ebpf: &Ebpf| -> Result<[u64; 2]> {
-        let map = ebpf.map("PREEMPTIBLE").context("no map PREEMPTIBLE")?;
-        Ok(Array::<_, [u64; 2]>::try_from(map)?.get(&0, 0)?)
-    };
     let test: &mut BtfTracePoint = program(ebpf, NAME)?.try_into()?;
     test.load("sys_enter", btf)?;
     let link = test.attach()?;
@@ -159,19 +155,14 @@ fn is_preemptible(ebpf: &mut Ebpf, btf: &Btf) -> Result<bool> {
         // SAFETY: takes nothing and changes nothing.
         unsafe { libc::syscall(libc::SYS_getppid) };
     }
-    let test: &mut BtfTracePoint = program(ebpf, NAME)?.try_into()?;
     test.detach(link)?;
     test.unload()?;
-    let [all, preemptible] = runs(ebpf)?;
+    let map = ebpf.map("PREEMPTIBLE").context("no map PREEMPTIBLE")?;
+    let [all, preemptible] = Array::<_, [u64; 2]>::try_from(map)?.get(&0, 0)?;
     if all == 0 {
         anyhow::bail!("the test of preemption saw none of its own calls");
     }
     Ok(preemptible > 0)
-}
-
-fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Program> {
-    ebpf.program_mut(name)
-        .with_context(|| format!("no program {name}"))
 }
 
 #[cfg(test)]

@@ -16,12 +16,10 @@ use aya::maps::{Map, MapData};
 use profiler_common::control::{Control, STACK_FRAMES};
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
-/// An array of `T`, which the kernel side has too.
+/// The only entry of an array, which the kernel side has too.
 #[derive(Debug)]
 pub(super) struct Mapped<T> {
-    start: NonNull<T>,
-    entries: usize,
-    of: PhantomData<T>,
+    entry: NonNull<T>,
 }
 
 /// Types that an array can hold: any bits are a value, and their size is what the kernel
@@ -34,24 +32,20 @@ impl Element for [u64; STACK_FRAMES] {}
 unsafe impl<T: Element> Send for Mapped<T> {}
 
 impl<T: Element> Mapped<T> {
-    /// Maps the whole array.
+    /// Maps the entry.
     ///
     /// # Errors
     ///
     /// The map is no array that can be mapped, or memory is short.
-    pub(super) fn new(map: &Map, entries: usize) -> Result<Self> {
+    pub(super) fn new(map: &Map) -> Result<Self> {
         const { assert!(size_of::<T>().is_multiple_of(8)) }
-        let start = map_range(descriptor(map)?, 0, entries * size_of::<T>())?;
-        Ok(Self {
-            start: start.cast(),
-            entries,
-            of: PhantomData,
-        })
+        let entry = map_range(descriptor(map)?, 0, size_of::<T>())?.cast();
+        Ok(Self { entry })
     }
 
-    /// The first entry's address.
-    pub(super) fn first(&self) -> NonNull<T> {
-        self.start
+    /// Its address.
+    pub(super) fn entry(&self) -> NonNull<T> {
+        self.entry
     }
 }
 
@@ -59,7 +53,7 @@ impl<T> Drop for Mapped<T> {
     fn drop(&mut self) {
         // SAFETY: mapped by this value, of this length, and used by nobody any more. That it
         // fails can only leave the memory to the process's end.
-        let _ = unsafe { munmap(self.start.as_ptr().cast(), self.entries * size_of::<T>()) };
+        let _ = unsafe { munmap(self.entry.as_ptr().cast(), size_of::<T>()) };
     }
 }
 

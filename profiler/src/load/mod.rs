@@ -27,7 +27,8 @@ pub use mapped::Window;
 pub use probes::{Options, Probes, Snapshot};
 pub use selfcost::{ProgramCost, Sampler};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use aya::{Ebpf, programs::Program};
 
 /// Which hooks of the plan the running kernel has, found out without any right.
 ///
@@ -41,4 +42,10 @@ pub fn survey() -> Result<Vec<(hooks::Hook, bool)>> {
         .iter()
         .map(|hook| (*hook, fields.has_tracepoint(hook.name)))
         .collect())
+}
+
+/// A program of the object file.
+fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Program> {
+    ebpf.program_mut(name)
+        .with_context(|| format!("no program {name}"))
 }

@@ -28,6 +28,7 @@ use super::{
     hooks::{Hook, HookState, Need, PLAN},
     kernel::Kernel,
     mapped::{Mapped, Window},
+    program,
 };
 
 /// What can be chosen about loading.
@@ -155,7 +156,7 @@ impl Probes {
                 reason: result.err().map(|error| format!("{error:#}")),
             });
         }
-        let control = Mapped::new(ebpf.map("CONTROL").context("no map CONTROL")?, 1)?;
+        let control = Mapped::new(ebpf.map("CONTROL").context("no map CONTROL")?)?;
         Ok(Self {
             ebpf,
             control,
@@ -192,7 +193,7 @@ impl Probes {
             self.scenario += 1;
         }
         control.scenario = self.scenario;
-        let to = self.control.first().as_ptr();
+        let to = self.control.entry().as_ptr();
         // SAFETY: the mapped entry. The target is written first where it is taken away, and
         // last where it is given: a program that sees it sees what goes with it.
         unsafe {
@@ -322,11 +323,6 @@ fn attach(ebpf: &mut Ebpf, name: &str) -> Result<()> {
     let program: &mut BtfTracePoint = program(ebpf, name)?.try_into()?;
     program.attach()?;
     Ok(())
-}
-
-fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Program> {
-    ebpf.program_mut(name)
-        .with_context(|| format!("no program {name}"))
 }
 
 /// Says what to do about the errors that are the machine's and not the program's.

@@ -328,10 +328,8 @@ fn frames(stacks: &Window<[u64; STACK_FRAMES]>, symbols: &mut Reading, id: u32) 
         Some(name) => name.to_owned(),
         None => format!("{address:#x}"),
     };
-    without_noise({
-        let frames = stack.iter().take_while(|frame| **frame != 0);
-        frames.map(|frame| name(*frame)).collect()
-    })
+    let frames = stack.into_iter().take_while(|&frame| frame != 0);
+    without_noise(frames.map(name).collect())
 }
 
 fn difference(before: &Snapshot, after: &Snapshot) -> Vec<Settled> {

@@ -74,7 +74,7 @@ const LACKS: &str = "
 const EXACTLY: &str = "
 ## Every call, exactly
 
-On one processor, with QEMU's instruction clock, 4 and 16 threads make 80,000 warm reads together,
+On one processor, with QEMU's instruction clock, threads (*readers*) make warm reads together,
 in each mode of preemption that the kernel has. *way* is how begins and ends of calls are seen:
 chosen by the profiler (`auto`), or by name (`--entry tp-btf`) to show what is missed where
 programs of raw tracepoints can be preempted. *missed* are the calls of which the begin, the end or

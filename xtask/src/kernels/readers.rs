@@ -18,9 +18,9 @@ use crate::table::Table;
 /// How many threads read.
 const READERS: [u32; 2] = [4, 16];
 /// Calls that they make together.
-pub(super) const CALLS: u32 = 80_000;
+const CALLS: u32 = 80_000;
 /// How begins and ends are seen: as the profiler chooses, and as it does elsewhere.
-pub(super) const WAYS: [&str; 2] = ["auto", "tp-btf"];
+const WAYS: [&str; 2] = ["auto", "tp-btf"];
 /// Modes of preemption that are tried where the kernel has them, besides its own.
 const MODES: [&str; 2] = ["lazy", "full"];
 
