@@ -173,9 +173,37 @@ pub(crate) struct Kernels {
     pub(crate) install: Install,
     /// Series of kernels, or `newest` [default: 6.1 6.12 6.18 newest]
     pub(crate) series: Vec<String>,
+    /// Only these experiments; implies --no-page
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) only: Vec<Experiment>,
     /// Only print what came out; don't write docs/kernels.md
     #[arg(long)]
     pub(crate) no_page: bool,
+}
+
+/// What is tried on a kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Experiment {
+    /// All scenarios of the bench, on each file system
+    Bench,
+    /// Stalls of a known length: tests of this repository, run in the guest
+    Stalls,
+    /// Readers that share processors: is each call accounted for?
+    Readers,
+    /// What each way of seeing begins and ends costs, in instructions
+    Cost,
+}
+
+impl Experiment {
+    /// What is done, for messages.
+    pub(crate) fn what(self) -> &'static str {
+        match self {
+            Self::Bench => "the bench on each file system",
+            Self::Stalls => "stalls of a known length",
+            Self::Readers => "readers that share processors",
+            Self::Cost => "what each way costs",
+        }
+    }
 }
 
 #[derive(Debug, clap::Args)]

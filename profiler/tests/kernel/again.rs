@@ -10,6 +10,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     losses::actor,
+    meter, neighbour,
     outcomes::{odd, pager},
     player,
 };
@@ -48,6 +49,8 @@ extern "C" fn before_main() {
         odd::WORD => odd::play(&told(&order)),
         pager::WORD => pager::play(&told(&order)),
         actor::WORD => actor::play(&told(&order)),
+        meter::WORD => meter::play(&told(&order)),
+        neighbour::WORD => neighbour::play(),
         _ => return,
     }
     std::process::exit(0);

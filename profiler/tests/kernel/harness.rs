@@ -34,9 +34,24 @@ macro_rules! needs_kernel {
 }
 pub(crate) use needs_kernel;
 
+/// Names the program to test, where it is not where cargo has built it: in a guest.
+const PROGRAM: &str = "PROFILER_TEST_PROGRAM";
+/// Names a folder on a disk, where there is none of cargo's.
+const FOLDER: &str = "PROFILER_TEST_FOLDER";
+
+fn told(variable: &str, built: &str) -> PathBuf {
+    std::env::var_os(variable).map_or_else(|| built.into(), PathBuf::from)
+}
+
 /// A folder on the disk, not in memory, gone afterwards.
 pub(crate) fn folder() -> TempDir {
-    TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder under target/")
+    let parent = told(FOLDER, env!("CARGO_TARGET_TMPDIR"));
+    TempDir::new_in(&parent).unwrap_or_else(|error| panic!("{}: {error}", parent.display()))
+}
+
+/// The program that is tested.
+pub(crate) fn program() -> PathBuf {
+    told(PROGRAM, env!("CARGO_BIN_EXE_profiler"))
 }
 
 /// A file of so many bytes that no file system can make smaller.
@@ -55,7 +70,7 @@ pub(crate) fn file(folder: &TempDir, name: &str, bytes: usize) -> PathBuf {
 /// The program, with the words of a command line. It ends its session, and the command that
 /// it watches, when this program is gone, whatever ended that.
 pub(crate) fn profiler(words: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_profiler"));
+    let mut command = Command::new(program());
     command
         .args(words)
         .env("NO_COLOR", "1")

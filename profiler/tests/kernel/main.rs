@@ -12,6 +12,8 @@ mod command;
 mod counts;
 mod harness;
 mod losses;
+mod meter;
+mod neighbour;
 mod outcomes;
 mod player;
 #[path = "../proof/mod.rs"]

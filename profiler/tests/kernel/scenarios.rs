@@ -5,7 +5,8 @@ use std::{path::Path, process::Command};
 use profiler::report::v1::{Report, Scenario, Witness};
 
 use crate::harness::{
-    Session, arrived, explained, folder, kernel_was_silent, needs_kernel, session, sound, witness,
+    Session, arrived, explained, folder, kernel_was_silent, needs_kernel, program, session, sound,
+    witness,
 };
 
 /// The kernel's version, as far as it decides what is to be expected.
@@ -220,7 +221,7 @@ fn a_recording_replays_to_the_same_report() {
     let words = ["--reads", "1000", "--record", path];
     let live = once(folder.path(), "2", names, &words);
     arrived(&live);
-    let output = Command::new(env!("CARGO_BIN_EXE_profiler"))
+    let output = Command::new(program())
         .args(["report", path, "--format", "json"])
         .output()
         .expect("the profiler starts");

@@ -1,40 +1,60 @@
 //! Proves that one build of the profiler works on real kernels, old and new: boots
-//! each as the distribution ships it, in an emulator, runs all scenarios of the bench
-//! in it, and writes down what came out.
+//! each as the distribution ships it, in an emulator, and writes down what came out.
 //!
 //! - [`tools`]: the programs that this takes.
 //! - [`packages`]: Debian's kernels, fetched beside the system's own packages.
 //! - [`modules`]: the few modules that a guest needs, in the order to load them.
 //! - [`archive`]: the file system that a guest starts from.
 //! - [`guest`]: one boot, within a time limit.
-//! - [`readers`]: readers on one processor, and whether each of their calls is accounted for.
-//! - [`outcome`]: what it said.
+//! - [`bed`]: what every experiment has.
+//! - [`outcome`]: all experiments on a kernel.
 //! - [`page`]: the page that it all goes to.
+//!
+//! The experiments:
+//!
+//! - [`bench`]: all scenarios of the bench on each file system.
+//! - [`suite`]: tests that bring about stalls of a known length.
+//! - [`readers`]: readers that share processors, and whether each of their calls is accounted for.
+//! - [`cost`]: what each way of seeing begins and ends costs.
 
 mod archive;
+mod bed;
+mod bench;
+mod cost;
 mod guest;
 mod modules;
 mod outcome;
 mod packages;
 mod page;
 mod readers;
+mod suite;
 mod tools;
 
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     process::ExitCode,
+    sync::{Mutex, PoisonError},
+    thread,
 };
 
 use anyhow::{Context as _, Result, bail};
+use clap::ValueEnum as _;
 
-use self::{outcome::Outcome, tools::Tools};
-use crate::{args, cargo, setup};
+use self::{
+    bed::{Bed, Programs},
+    outcome::Outcome,
+    packages::Kernel,
+    tools::Tools,
+};
+use crate::{
+    args::{self, Experiment},
+    cargo, setup,
+};
 
 /// The oldest kernel that is supported, two long-lived ones, and the newest there is.
 const USUAL: [&str; 4] = ["6.1", "6.12", "6.18", packages::NEWEST];
 
-const TARGET: &str = "x86_64-unknown-linux-gnu";
 const PAGE: &str = "docs/kernels.md";
 
 pub(crate) fn door(args: &args::Kernels) -> Result<ExitCode> {
@@ -42,7 +62,11 @@ pub(crate) fn door(args: &args::Kernels) -> Result<ExitCode> {
         bail!("the kernels that this boots are for x86_64, and this machine is not");
     }
     setup::ensure(args.install)?;
-    let profiler = static_profiler()?;
+    let programs = Programs::build()?;
+    let experiments = match args.only.as_slice() {
+        [] => Experiment::value_variants(),
+        some => some,
+    };
     let series = match args.series.as_slice() {
         [] => USUAL.map(str::to_owned).to_vec(),
         some => some.to_vec(),
@@ -51,19 +75,22 @@ pub(crate) fn door(args: &args::Kernels) -> Result<ExitCode> {
     fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     let tools = Tools::ensure(&folder)?;
     let kernels = packages::fetch(&folder, &series, &tools)?;
-    let mut outcomes = Vec::new();
-    for kernel in &kernels {
-        step(&format!("{}: booting", kernel.release));
-        let work = Work::new(folder.join("work"))?;
-        let came = guest::run(&tools, kernel, &profiler, &work.0);
-        let readers = readers::run(&tools, kernel, &profiler, &folder);
-        let outcome = Outcome::new(kernel, came, readers);
-        step(&format!("{}: {}", kernel.release, outcome.verdict()));
-        outcomes.push(outcome);
-    }
-    println!("{}", page::table(&outcomes));
-    println!("{}", page::exactly(&outcomes));
-    if !args.no_page {
+    let target = cargo::metadata()?.target.join("kernels");
+    let (work, keep) = (target.join("work"), target.join("kept"));
+    let outcomes = each(&kernels, &|kernel| {
+        let bed = Bed {
+            tools: &tools,
+            kernel,
+            programs: &programs,
+            work: &work,
+            keep: &keep,
+        };
+        Outcome::of(&bed, experiments)
+    });
+    println!("{}", page::tables(&outcomes));
+    step(&format!("reports and recordings are in {}", keep.display()));
+    // A page of some experiments would look as if there were no others.
+    if !args.no_page && args.only.is_empty() {
         let path = cargo::root().join(PAGE);
         fs::write(&path, page::text(&outcomes)).with_context(|| path.display().to_string())?;
         step(&format!("wrote {PAGE}"));
@@ -75,44 +102,33 @@ pub(crate) fn door(args: &args::Kernels) -> Result<ExitCode> {
     })
 }
 
-/// The profiler without shared libraries: a guest has none.
-fn static_profiler() -> Result<PathBuf> {
-    let flags = format!("--config=target.{TARGET}.rustflags=['-Ctarget-feature=+crt-static']");
-    let target = format!("--target={TARGET}");
-    let words = [
-        "build",
-        "--release",
-        "--package=profiler",
-        "--bin=profiler",
-        &target,
-        &flags,
-    ];
-    let profiler = cargo::executable(&words, "bin", "profiler")?;
-    if !tools::is_static(&profiler)? {
-        bail!(
-            "{} needs shared libraries, which a guest does not have: is RUSTFLAGS set?",
-            profiler.display()
-        );
-    }
-    Ok(profiler)
-}
-
-/// A folder for one boot, gone when it is over.
-struct Work(PathBuf);
-
-impl Work {
-    fn new(path: PathBuf) -> Result<Self> {
-        clear(&path)?;
-        fs::create_dir_all(&path).with_context(|| path.display().to_string())?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Work {
-    fn drop(&mut self) {
-        // What is left behind now is cleared before the next boot.
-        let _ = fs::remove_dir_all(&self.0);
-    }
+/// The outcome of each kernel, in their order. An emulator keeps one processor busy, so as
+/// many run at once as there are.
+fn each<T: Send>(kernels: &[Kernel], run: &(dyn Fn(&Kernel) -> T + Sync)) -> Vec<T> {
+    let at_once = thread::available_parallelism().map_or(1, usize::from);
+    let waiting = Mutex::new(kernels.iter().enumerate());
+    let done = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..at_once.min(kernels.len()) {
+            scope.spawn(|| {
+                loop {
+                    let next = waiting
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .next();
+                    let Some((place, kernel)) = next else {
+                        return;
+                    };
+                    let outcome = run(kernel);
+                    let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+                    done.push((place, outcome));
+                }
+            });
+        }
+    });
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_by_key(|(place, _)| *place);
+    done.into_iter().map(|(_, outcome)| outcome).collect()
 }
 
 /// Removes a folder, if it is there.

@@ -10,16 +10,23 @@ use anyhow::{Context as _, Result};
 use super::tools::Tools;
 use crate::process;
 
-/// What is not among a kernel's modules is built in. `crc32c*` is what ext4 asks for
-/// by the algorithm's name, so nothing depends on it by its own.
-const WANTED: [&str; 7] = [
+/// What is not among a kernel's modules is built in. Nothing depends on the algorithms
+/// that file systems ask for by name (`crc32c` and so on).
+pub(super) const WANTED: [&str; 14] = [
     "virtio_pci",
     "virtio_blk",
     "libcrc32c",
     "crc32c_generic",
     "crc32c_cryptoapi",
     "crc32c_intel",
+    "xxhash_generic",
+    "blake2b_generic",
+    "sha256_generic",
     "ext4",
+    "xfs",
+    "btrfs",
+    "loop",
+    "fuse",
 ];
 
 /// Unpacks the wanted modules and all that they depend on to `to`, named so that they

@@ -64,7 +64,8 @@ fn kernel(
     tools: &Tools,
 ) -> Result<Kernel> {
     let home = folder.join(release);
-    if !home.join("ready").exists() {
+    let (stamp, wanted) = (home.join("ready"), modules::WANTED.join(" "));
+    if fs::read_to_string(&stamp).ok().as_deref() != Some(&wanted) {
         step(&format!("{release}: fetching"));
         clear(&home)?;
         let unpacked = home.join("unpacked");
@@ -77,7 +78,7 @@ fn kernel(
         fs::copy(&image, home.join("vmlinuz"))?;
         modules::take(&unpacked, &home.join("modules"), tools)?;
         clear(&unpacked)?;
-        fs::write(home.join("ready"), "")?;
+        fs::write(&stamp, wanted)?;
     }
     let mut modules = fs::read_dir(home.join("modules"))?
         .map(|entry| Ok(entry?.path()))

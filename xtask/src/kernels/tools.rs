@@ -19,11 +19,13 @@ use super::{
 };
 use crate::process;
 
-const PACKAGES: [&str; 5] = [
+const PACKAGES: [&str; 7] = [
     "qemu-system-x86",
     "seabios",
     "busybox-static",
     "e2fsprogs",
+    "xfsprogs",
+    "btrfs-progs",
     "xz-utils",
 ];
 
@@ -37,7 +39,7 @@ const SUITES: [Suite; 3] = [
 const FOLDERS: [&str; 4] = ["usr/bin", "bin", "usr/sbin", "sbin"];
 /// Where they put shared libraries.
 const LIBRARIES: [&str; 2] = ["lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu"];
-const LOADER: &str = "lib64/ld-linux-x86-64.so.2";
+pub(super) const LOADER: &str = "lib64/ld-linux-x86-64.so.2";
 /// Part of the name of the program that loads shared libraries.
 const LOADER_NAME: &[u8] = b"/ld-linux";
 
@@ -71,11 +73,28 @@ impl Tools {
 
     /// A program of theirs, to be given arguments.
     pub(super) fn command(&self, program: &str) -> Result<Command> {
-        let mut command = Command::new(self.root.join(LOADER));
-        let libraries = LIBRARIES.map(|folder| self.root.join(folder).display().to_string());
-        command.args(["--library-path", &libraries.join(":")]);
+        let mut command = self.load();
         command.arg(self.path(program)?);
         Ok(command)
+    }
+
+    /// The loader, told where their shared libraries are.
+    fn load(&self) -> Command {
+        let mut command = Command::new(self.loader());
+        let libraries = LIBRARIES.map(|folder| self.root.join(folder).display().to_string());
+        command.args(["--library-path", &libraries.join(":")]);
+        command
+    }
+
+    pub(super) fn loader(&self) -> PathBuf {
+        self.root.join(LOADER)
+    }
+
+    /// The shared libraries that a program of theirs needs.
+    pub(super) fn libraries(&self, program: &str) -> Result<Vec<PathBuf>> {
+        let mut command = self.load();
+        let text = process::output(command.arg("--list").arg(self.path(program)?))?;
+        Ok(listed(&text))
     }
 
     /// QEMU, which looks for parts of itself and for its firmware.
@@ -99,6 +118,16 @@ impl Tools {
     }
 }
 
+/// The paths in what the loader lists: `libz.so.1 => /lib/libz.so.1 (0x00007f00)`.
+fn listed(text: &str) -> Vec<PathBuf> {
+    let path = |line: &str| {
+        let (_, after) = line.split_once(" => /")?;
+        let path = after.split(" (").next()?;
+        Some(Path::new("/").join(path))
+    };
+    text.lines().filter_map(path).collect()
+}
+
 /// Does the program run without shared libraries?
 pub(super) fn is_static(program: &Path) -> Result<bool> {
     let bytes = fs::read(program).with_context(|| program.display().to_string())?;
@@ -116,6 +145,12 @@ mod tests {
     fn this_very_test_needs_shared_libraries() {
         let us = std::env::current_exe().unwrap();
         assert!(!is_static(&us).unwrap());
+    }
+
+    #[test]
+    fn libraries_are_those_that_have_a_path() {
+        let text = "\tlinux-vdso.so.1 (0x1)\n\tlibc.so.6 => /a/libc.so.6 (0x2)\n\t/l/ld.so (0x3)\n";
+        assert_eq!(listed(text), [PathBuf::from("/a/libc.so.6")]);
     }
 
     #[test]

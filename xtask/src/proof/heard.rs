@@ -2,7 +2,7 @@
 
 /// Listens to the lines of one test program after the other.
 #[derive(Debug, Default)]
-pub(super) struct Heard {
+pub(crate) struct Heard {
     run: u8,
     /// The test whose line was begun last.
     test: String,
@@ -13,11 +13,11 @@ pub(super) struct Heard {
 
 impl Heard {
     /// What follows is of this run.
-    pub(super) fn run(&mut self, run: u8) {
+    pub(crate) fn run(&mut self, run: u8) {
         self.run = run;
     }
 
-    pub(super) fn line(&mut self, line: &str) {
+    pub(crate) fn line(&mut self, line: &str) {
         if self.listing && line.starts_with("    ") {
             let run = match self.run {
                 0 => String::new(),
@@ -45,12 +45,12 @@ impl Heard {
     }
 
     /// The tests that failed, and in which run.
-    pub(super) fn failed(&self) -> &[String] {
+    pub(crate) fn failed(&self) -> &[String] {
         &self.failed
     }
 
     /// Tests that could not be run, and why.
-    pub(super) fn skipped(&self) -> &[(String, String)] {
+    pub(crate) fn skipped(&self) -> &[(String, String)] {
         &self.skipped
     }
 }

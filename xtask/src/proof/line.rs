@@ -8,7 +8,7 @@ use serde::Deserialize;
 /// The part of the page that a line belongs to.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Part {
+pub(crate) enum Part {
     Outcomes,
     Counts,
     Losses,
@@ -17,7 +17,7 @@ pub(super) enum Part {
 
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
 #[serde(tag = "line", rename_all = "snake_case", deny_unknown_fields)]
-pub(super) enum Line {
+pub(crate) enum Line {
     Stalls {
         cause: String,
         provoked: String,
@@ -49,7 +49,7 @@ pub(super) enum Line {
 }
 
 /// What a run of a suite wrote down. One that wrote nothing made no file.
-pub(super) fn read(path: &Path) -> Result<Vec<Line>> {
+pub(crate) fn read(path: &Path) -> Result<Vec<Line>> {
     match fs::read_to_string(path) {
         Ok(text) => parse(&text),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),

@@ -7,8 +7,8 @@
 //! - [`machine`]: what it ran on.
 //! - [`page`]: the page that it all goes to.
 
-mod heard;
-mod line;
+pub(crate) mod heard;
+pub(crate) mod line;
 pub(crate) mod machine;
 mod merged;
 mod page;

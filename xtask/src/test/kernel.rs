@@ -17,7 +17,7 @@ use crate::{
 pub(super) const SUITE: &str = "kernel";
 
 /// Without it in the environment the suite has to leave the kernel alone.
-const GATE: &str = "PROFILER_KERNEL_TESTS";
+pub(crate) const GATE: &str = "PROFILER_KERNEL_TESTS";
 
 /// What the tests make file systems with.
 const NEEDED: [Program; 3] = [

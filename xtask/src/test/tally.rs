@@ -29,7 +29,7 @@ impl Tally {
     }
 
     /// One line of a test program.
-    fn line(&mut self, line: &str) {
+    pub(crate) fn line(&mut self, line: &str) {
         if let Some(sum) = Self::parse(line) {
             self.add(sum);
         } else if Self::says_skipped(line) {
@@ -49,7 +49,7 @@ impl Tally {
     }
 
     /// Moves the tests that refused from the passed ones to the skipped ones.
-    fn settled(mut self) -> Self {
+    pub(crate) fn settled(mut self) -> Self {
         self.passed = self.passed.saturating_sub(self.refused);
         self.skipped += self.refused;
         self

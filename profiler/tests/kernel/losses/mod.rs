@@ -2,6 +2,7 @@
 //! what is missing is counted.
 
 pub(crate) mod actor;
+mod asleep;
 mod busy;
 mod collector;
 mod exec;
