@@ -141,7 +141,40 @@ impl Work {
 
 impl Drop for Work {
     fn drop(&mut self) {
-        // What is left behind now lies in a folder that is cleared at the next start.
+        // What is left behind now is swept at the next start.
         let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Removes what boots have left whose command was killed: their folders end in its process id.
+pub(super) fn sweep(work: &Path) {
+    for entry in fs::read_dir(work).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let id = name
+            .rsplit('-')
+            .next()
+            .and_then(|id| id.parse::<u32>().ok());
+        if id.is_some_and(|id| !Path::new("/proc").join(id.to_string()).exists()) {
+            // It costs room, nothing else.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_folders_of_those_who_are_gone_are_swept() {
+        let work = std::env::temp_dir().join(format!("work-{}", std::process::id()));
+        let (ours, others) = (std::process::id(), u32::MAX);
+        for name in [format!("6.1-{ours}"), format!("6.1-{others}"), "6.1".into()] {
+            fs::create_dir_all(work.join(name)).unwrap();
+        }
+        sweep(&work);
+        assert_eq!(fs::read_dir(&work).unwrap().count(), 2);
+        assert!(!work.join(format!("6.1-{others}")).exists());
+        fs::remove_dir_all(work).unwrap();
     }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     bed::{Bed, Left, leaving},
-    guest::{Disk, Filesystem, Machine},
+    guest::{Clock, Disk, Filesystem, Machine},
 };
 use crate::process;
 
@@ -78,7 +78,7 @@ pub(super) fn run(bed: &Bed<'_>) -> Result<Vec<Run>> {
     let left = bed.boot(&Machine {
         cpus: CPUS,
         memory: MEMORY,
-        instruction_clock: false,
+        clock: Clock::Host,
         append: "",
         disks: &disks,
         programs: &[],

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{
     bed::{Bed, Left, SUITE, leaving},
-    guest::{Disk, Filesystem, Machine},
+    guest::{Clock, Disk, Filesystem, Machine},
 };
 use crate::table::Table;
 
@@ -21,7 +21,7 @@ const CALLS: u32 = 20_000;
 const MACHINE: Machine<'_> = Machine {
     cpus: 1,
     memory: "512M",
-    instruction_clock: true,
+    clock: Clock::Instructions,
     append: "tsc=reliable",
     disks: &[Disk {
         filesystem: Filesystem::Ext4,

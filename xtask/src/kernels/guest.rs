@@ -65,15 +65,37 @@ impl Filesystem {
     }
 }
 
+/// What a guest's clock counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Clock {
+    /// The host's time.
+    Host,
+    /// Instructions, one for a nanosecond, so that a run does not depend on what else the host
+    /// does. Where all processors sleep, it leaps to the next timer: a disk may seem to take
+    /// as long as that.
+    Instructions,
+    /// Instructions, and the host's time where all processors sleep, so that disks take as long
+    /// as they do.
+    InstructionsAndSleep,
+}
+
+impl Clock {
+    fn options(self) -> &'static [&'static str] {
+        match self {
+            Self::Host => &[],
+            Self::Instructions => &["-icount", "shift=0,sleep=off"],
+            Self::InstructionsAndSleep => &["-icount", "shift=0,sleep=on"],
+        }
+    }
+}
+
 /// The machine that a guest runs on, and what it runs there.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Machine<'a> {
     pub(super) cpus: u32,
     /// As QEMU takes it: `512M`.
     pub(super) memory: &'a str,
-    /// Its clock counts instructions, one for a nanosecond, so that a run does not depend on
-    /// what else the host does. Where all processors sleep, it leaps to the next timer.
-    pub(super) instruction_clock: bool,
+    pub(super) clock: Clock,
     /// Added to the kernel's command line.
     pub(super) append: &'a str,
     pub(super) disks: &'a [Disk],
@@ -154,9 +176,7 @@ fn qemu(
     // processor in the middle of the patched instruction (seen in 7.3's scheduler).
     qemu.args(["-accel", "tcg,thread=single", "-cpu", "max"]);
     qemu.args(["-m", machine.memory, "-smp", &machine.cpus.to_string()]);
-    if machine.instruction_clock {
-        qemu.args(["-icount", "shift=0,sleep=off"]);
-    }
+    qemu.args(machine.clock.options());
     qemu.args(["-nodefaults", "-no-reboot", "-display", "none"]);
     qemu.arg("-serial")
         .arg(format!("file:{}", console.display()));

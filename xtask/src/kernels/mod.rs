@@ -77,6 +77,7 @@ pub(crate) fn door(args: &args::Kernels) -> Result<ExitCode> {
     let kernels = packages::fetch(&folder, &series, &tools)?;
     let target = cargo::metadata()?.target.join("kernels");
     let (work, keep) = (target.join("work"), target.join("kept"));
+    bed::sweep(&work);
     let outcomes = each(&kernels, &|kernel| {
         let bed = Bed {
             tools: &tools,

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     bed::{Bed, Left, SUITE, leaving},
-    guest::{Disk, Filesystem, Machine},
+    guest::{Clock, Disk, Filesystem, Machine},
 };
 use crate::table::Table;
 
@@ -24,7 +24,7 @@ const MODES: [&str; 2] = ["lazy", "full"];
 const ONE: Machine<'_> = Machine {
     cpus: 1,
     memory: "512M",
-    instruction_clock: true,
+    clock: Clock::Instructions,
     append: "",
     disks: &[Disk {
         filesystem: Filesystem::Ext4,
@@ -39,7 +39,7 @@ const ONE: Machine<'_> = Machine {
 /// Two, at the pace of the host.
 const TWO: Machine<'_> = Machine {
     cpus: 2,
-    instruction_clock: false,
+    clock: Clock::Host,
     ..ONE
 };
 

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 
 use super::{
     bed::{Bed, Left, SUITE},
-    guest::{Disk, Filesystem, Machine},
+    guest::{Clock, Disk, Filesystem, Machine},
 };
 use crate::{
     proof::{heard::Heard, line::Line},
@@ -25,9 +25,10 @@ const TESTS: [&str; 5] = [
 ];
 
 const MACHINE: Machine<'_> = Machine {
-    cpus: 2,
+    // With two, 6.1 does not come past its own start-up under this clock.
+    cpus: 1,
     memory: "1G",
-    instruction_clock: true,
+    clock: Clock::InstructionsAndSleep,
     append: "tsc=reliable",
     disks: &[Disk {
         filesystem: Filesystem::Ext4,
