@@ -94,14 +94,22 @@ pub(super) fn carry_out(mut attach: impl FnMut(&Hook) -> Result<()>) -> Vec<Hook
         }
         // What was tried in vain is only the reason of what is missing.
         let in_vain = |state: &HookState| state.hook.need == Need::Same(of) && !state.attached;
-        let reasons: Vec<_> = states
-            .iter()
-            .filter(|state| in_vain(state))
-            .filter_map(|state| Some(format!("; {}: {}", state.hook.name, state.reason.as_ref()?)))
-            .collect();
+        let mut reasons: Vec<(String, String)> = Vec::new();
+        for state in states.iter().filter(|state| in_vain(state)) {
+            let (name, reason) = (state.hook.name, state.reason.clone().unwrap_or_default());
+            match reasons.last_mut() {
+                Some((names, same)) if *same == reason => *names += &format!(", {name}"),
+                _ => reasons.push((name.to_owned(), reason)),
+            }
+        }
         states.retain(|state| !in_vain(state));
         if let Some(named) = states.iter_mut().find(|state| state.hook.name == of) {
-            named.reason.get_or_insert_default().extend(reasons);
+            let named = named.reason.get_or_insert_default();
+            named.extend(
+                reasons
+                    .iter()
+                    .map(|(names, reason)| format!("; {names}: {reason}")),
+            );
         }
     }
     states

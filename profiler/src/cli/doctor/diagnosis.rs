@@ -24,6 +24,8 @@ struct Trouble {
     command: Option<String>,
     /// Nothing works as long as it is so.
     is_fatal: bool,
+    /// Something in the report is not known at all, not only told less exactly.
+    hides: bool,
 }
 
 /// A line of the details.
@@ -66,6 +68,7 @@ impl Diagnosis {
                     .into(),
                 command: None,
                 is_fatal: true,
+                hides: true,
             });
         }
         match &machine.types {
@@ -76,6 +79,7 @@ impl Diagnosis {
                     .into(),
                 command: None,
                 is_fatal: true,
+                hides: true,
             }),
             Types::Unfit(why) => diagnosis.trouble(Trouble {
                 what: why.clone(),
@@ -84,6 +88,7 @@ impl Diagnosis {
                     .into(),
                 command: None,
                 is_fatal: true,
+                hides: true,
             }),
             Types::Fit(survey) => diagnosis.hooks(survey, machine.ftrace_is_off),
         }
@@ -93,6 +98,7 @@ impl Diagnosis {
                 advice: "Let it keep them:".into(),
                 command: Some(format!("echo 1 | sudo tee /sys/block/{disk}/queue/iostats")),
                 is_fatal: false,
+                hides: true,
             });
         }
         diagnosis
@@ -143,6 +149,7 @@ impl Diagnosis {
             advice: advice.into(),
             command: None,
             is_fatal: true,
+            hides: true,
         });
     }
 
@@ -179,6 +186,7 @@ impl Diagnosis {
                 advice: "Switch it on:".into(),
                 command: Some("sudo sysctl kernel.ftrace_enabled=1".into()),
                 is_fatal: false,
+                hides: true,
             });
         }
         if survey.hooks.iter().any(|state| on_functions(&state)) {
@@ -226,6 +234,7 @@ impl Diagnosis {
             advice: format!("{advice} Here: {reason}."),
             command: None,
             is_fatal,
+            hides: !hook.hides.is_empty(),
         });
     }
 
@@ -274,17 +283,27 @@ impl Diagnosis {
             }
             _ => "Works here.",
         };
-        let lost: Vec<_> = self
-            .troubles
-            .iter()
-            .map(|trouble| trouble.what.as_str())
-            .collect();
-        let lost = if lost.is_empty() {
-            "Nothing is hidden: the kernel has all hooks, or others that tell the same.".to_owned()
-        } else {
-            format!("But {}.", lost.join("; "))
+        vec![format!("{works} {}", self.lost_in_short())]
+    }
+
+    /// What is not seen, in a line or two: what is not known at all comes first.
+    fn lost_in_short(&self) -> String {
+        const ENOUGH: usize = 100;
+        let mut lost: Vec<_> = self.troubles.iter().collect();
+        lost.sort_by_key(|trouble| !trouble.hides);
+        let Some((first, others)) = lost.split_first() else {
+            return "Nothing is hidden: the kernel has all hooks, or others that tell the same."
+                .to_owned();
         };
-        vec![format!("{works} {lost}")]
+        let mut short = format!("But {}", first.what);
+        for (said, trouble) in others.iter().enumerate() {
+            if short.width() + trouble.what.width() > ENOUGH {
+                let _ = write!(short, "; and {} more, see below", others.len() - said);
+                break;
+            }
+            let _ = write!(short, "; {}", trouble.what);
+        }
+        short + "."
     }
 }
 
@@ -380,6 +399,22 @@ mod tests {
         assert!(before.contains("Linux 6.18 and later"), "{before}");
         assert!(before.contains("\n      echo 1 | sudo tee /sys/block/vdb/queue/iostats\n"));
         assert_eq!(details.matches("MISSING").count(), 3);
+    }
+
+    #[test]
+    fn the_verdict_stays_short() {
+        let optional = PLAN.iter().filter(|hook| hook.need == Need::Optional);
+        let names: Vec<_> = optional.map(|hook| hook.name).collect();
+        let machine = machine(&names);
+        let text = Diagnosis::of(&machine).text();
+        let verdict = text.split("\n\n").next().unwrap();
+        assert!(verdict.lines().count() <= 2, "{verdict}");
+        assert!(verdict.contains("more, see below"), "{verdict}");
+        // A cause that is not known comes before a number that is.
+        assert!(
+            verdict.contains("readahead") && !verdict.contains("bytes asked"),
+            "{verdict}"
+        );
     }
 
     #[test]
