@@ -22,6 +22,10 @@ pub struct Control {
 pub const CONTROL_EVERY_CALL: u32 = 1 << 0;
 /// The target counts only once it has called exec.
 pub const CONTROL_FROM_EXEC: u32 = 1 << 1;
+/// Hooks: the start of every request is told (`block_io_start`).
+pub const CONTROL_STARTS_TOLD: u32 = 1 << 2;
+/// Hooks: the end of every completion is told (`block_io_done`).
+pub const CONTROL_ENDS_TOLD: u32 = 1 << 3;
 
 /// Where the running kernel keeps the fields that the probes read, in bytes.
 ///
@@ -67,6 +71,12 @@ pub struct Offsets {
     pub sb_dev: u32,
     pub sb_magic: u32,
     pub mapping_host: u32,
+    pub fault_vma: u32,
+    pub fault_pgoff: u32,
+    pub vma_file: u32,
+    /// `readahead_control.ra`, and the pages that it may read ahead at most.
+    pub readahead_state: u32,
+    pub readahead_pages: u32,
     pub folio_mapping: u32,
     pub folio_index: u32,
     pub folio_flags: u32,
@@ -74,6 +84,8 @@ pub struct Offsets {
     pub folio_order: u32,
     /// Bit of `folio.flags` that marks more than one page.
     pub folio_head_bit: u32,
+    /// Bit of `folio.flags` that marks a folio which is being written back.
+    pub folio_writeback_bit: u32,
     pub page_mapping: u32,
     pub page_compound_head: u32,
     pub bio_opf: u32,
@@ -132,8 +144,6 @@ pub struct Fixed {
     /// Which of the read family a system call is: its `CALL_*` constant, by number; 0:
     /// none of it. A table, so that all others are told apart by one load.
     pub calls: [u8; CALLS],
-    /// `FIXED_*` bits: what could be attached.
-    pub hooks: u32,
     /// `O_DIRECT`, which differs between architectures.
     pub o_direct: u32,
     /// Numbers of types in the kernel's BTF, for `bpf_rdonly_cast`: a struct that begins
@@ -151,13 +161,10 @@ pub const STACK_FRAMES: usize = 48;
 /// Numbers of system calls are below this.
 pub const CALLS: usize = 512;
 
-/// `block_io_start` and `block_io_done` are attached.
-pub const FIXED_BLOCK_IO: u32 = 1 << 0;
-
 const _: () = {
     assert!(size_of::<Control>() == 24);
-    assert!(size_of::<Offsets>() == 4 * 58);
-    assert!(size_of::<Fixed>() == 20 + CALLS);
+    assert!(size_of::<Offsets>() == 4 * 64);
+    assert!(size_of::<Fixed>() == 16 + CALLS);
 };
 
 pod!(Control, Offsets, Fixed);

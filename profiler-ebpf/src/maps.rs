@@ -28,7 +28,6 @@ pub(crate) static OFFSETS: Offsets = {
 pub(crate) static FIXED: Fixed = Fixed {
     self_pid: 0,
     calls: [0; CALLS],
-    hooks: 0,
     o_direct: 0,
     type_word: 0,
     type_file: 0,

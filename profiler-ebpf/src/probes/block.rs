@@ -1,17 +1,23 @@
 //! Requests: who submitted them, when they were issued, what their completion wakes.
 //!
 //! Hooks: `block_bio_queue`, `block_rq_issue`, `block_rq_complete` (every kernel),
-//! `block_io_start`, `block_io_done` (since 6.5), `softirq_exit`, `irq_handler_exit`
-//! (where `block_io_done` is missing). Fact: `Request`; and the request that a `Wait`
-//! carries. Completion, wake-up and end of accounting run in one go on one CPU, so the
-//! request that is being completed where a reader is woken is the one it waited for.
+//! `block_io_start`, `block_io_done` (since 6.5). Before that: `block_rq_insert`, as a request
+//! that its submitter does not issue itself is inserted into a queue; and the ends of the two
+//! functions that complete requests, `blk_update_request` and `blk_mq_end_request_batch`, by
+//! fexit. Where those cannot be had: `softirq_exit`, `irq_handler_exit`. Fact: `Request`; and
+//! the request that a `Wait` carries. Completion, wake-up and end of accounting run in one go
+//! on one CPU, so the request that is being completed where a reader is woken is the one it
+//! waited for.
 //!
-//! Without `block_io_start` the submitter is only known where the thread that submits
-//! also issues.
+//! Without `block_io_start` and `block_rq_insert` the submitter is only known where the thread
+//! that submits also issues.
 
-use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
+use aya_ebpf::{
+    macros::{btf_tracepoint, fexit},
+    programs::{BtfTracePointContext, FExitContext},
+};
 use profiler_common::{
-    control::{ABSENT, FIXED_BLOCK_IO},
+    control::{ABSENT, CONTROL_ENDS_TOLD, CONTROL_STARTS_TOLD},
     fact::{
         REQUEST_BY_WORKER, REQUEST_METADATA, REQUEST_READAHEAD, REQUEST_THROTTLED, REQUEST_WRITE,
         RequestFacts,
@@ -20,8 +26,8 @@ use profiler_common::{
 
 use crate::{
     emit::{self, count},
-    kernel::{self, Origin, at, field, field_or, fixed},
-    maps::{COMPLETING, Completing, REQUESTS, Submission, current_task, thread},
+    kernel::{self, Origin, at, field, field_or},
+    maps::{COMPLETING, Completing, REQUESTS, Submission, control, current_task, thread},
     target,
     thread::Open,
     words,
@@ -135,6 +141,18 @@ fn block_io_start(ctx: BtfTracePointContext) -> i32 {
     0
 }
 
+/// Where `block_io_start` is missing. A request that was held back and comes once more comes
+/// from a worker: it has its submitter already.
+#[btf_tracepoint(function = "block_rq_insert")]
+fn block_rq_insert(ctx: BtfTracePointContext) -> i32 {
+    let rq: *const u8 = ctx.arg(0);
+    let opf: u32 = field(rq, at!(request_cmd_flags));
+    if opf & OP_MASK < OP_DRIVER && noted(rq).is_none() {
+        note(rq, opf, started(rq), 0);
+    }
+    0
+}
+
 #[btf_tracepoint(function = "block_rq_issue")]
 fn block_rq_issue(ctx: BtfTracePointContext) -> i32 {
     let rq: *const u8 = ctx.arg(0);
@@ -143,16 +161,39 @@ fn block_rq_issue(ctx: BtfTracePointContext) -> i32 {
         return 0;
     }
     let now = emit::now();
-    if fixed!(hooks) & FIXED_BLOCK_IO != 0 {
-        if let Some(submission) = REQUESTS.get_ptr_mut(rq as u64) {
-            // SAFETY: a live entry; only its issuer writes this field.
-            unsafe { (*submission).issued_ns = now };
-        }
-        return 0;
+    let starts_told = control().flags & CONTROL_STARTS_TOLD != 0;
+    let submission = if starts_told {
+        REQUESTS.get_ptr_mut(rq as u64)
+    } else {
+        noted(rq)
+    };
+    if let Some(submission) = submission {
+        // SAFETY: a live entry; only its issuer writes this field.
+        unsafe { (*submission).issued_ns = now };
+    } else if !starts_told {
+        note(rq, opf, started(rq), now);
     }
-    let started: u64 = field_or(rq, at!(request_start_ns), 0);
-    note(rq, opf, if started == 0 { now } else { started }, now);
     0
+}
+
+/// When the kernel made the request; now, if it kept no time for it.
+#[inline(always)]
+fn started(rq: *const u8) -> u64 {
+    match field_or(rq, at!(request_start_ns), 0) {
+        0 => emit::now(),
+        started => started,
+    }
+}
+
+/// What was noted of this request, where no start is told. The next request with the same
+/// tag has the same address, but was made at another time.
+#[inline(always)]
+fn noted(rq: *const u8) -> Option<*mut Submission> {
+    let submission = REQUESTS.get_ptr_mut(rq as u64)?;
+    let started: u64 = field_or(rq, at!(request_start_ns), 0);
+    // SAFETY: a live entry; nobody writes this field but who notes a request anew.
+    let same = started != 0 && unsafe { (*submission).submitted_ns } == started;
+    same.then_some(submission)
 }
 
 /// Notes who submitted a request, and when.
@@ -200,11 +241,10 @@ fn block_rq_complete(ctx: BtfTracePointContext) -> i32 {
     if opf & OP_MASK >= OP_DRIVER {
         return 0;
     }
+    let ends_told = control().flags & CONTROL_ENDS_TOLD != 0;
     // Without accounting no end is told, and the slot would stay (iostats off).
     let accounted = at!(request_accounted_mask);
-    if accounted != ABSENT
-        && fixed!(hooks) & FIXED_BLOCK_IO != 0
-        && field::<u32>(rq, at!(request_rq_flags)) & accounted == 0
+    if accounted != ABSENT && ends_told && field::<u32>(rq, at!(request_rq_flags)) & accounted == 0
     {
         return 0;
     }
@@ -213,13 +253,9 @@ fn block_rq_complete(ctx: BtfTracePointContext) -> i32 {
     };
     // SAFETY: this CPU's slot; nested interrupts leave the depth as they found it.
     let completing = unsafe { &mut *completing };
-    // Where no end is told, completions of one interrupt follow each other; the last one
-    // told is the one that is going on.
-    let depth = if fixed!(hooks) & FIXED_BLOCK_IO != 0 {
-        completing.depth
-    } else {
-        0
-    };
+    // Where no end of each is told, completions of one batch or interrupt follow each other;
+    // the last one told is the one that is going on.
+    let depth = if ends_told { completing.depth } else { 0 };
     let Some(slot) = completing.slots.get_mut(depth as usize) else {
         count(|c| &mut c.no_completion, 1);
         // What is in the way can only be stale: begin anew.
@@ -297,7 +333,20 @@ fn block_io_done(ctx: BtfTracePointContext) -> i32 {
     0
 }
 
-/// Where `block_io_done` is missing: the interrupt's end is the completion's end.
+/// Where `block_io_done` is missing. `block_rq_complete` is told in two functions only
+/// (block/blk-mq.c): in this one, which ends the bios of one request and wakes who waits,
+#[fexit(function = "blk_update_request")]
+fn fexit_blk_update_request(_ctx: FExitContext) -> i32 {
+    forget()
+}
+
+/// and in this one, which does so with one request after the other.
+#[fexit(function = "blk_mq_end_request_batch")]
+fn fexit_blk_mq_end_request_batch(_ctx: FExitContext) -> i32 {
+    forget()
+}
+
+/// Where those cannot be had either: the interrupt's end is the completion's end.
 #[btf_tracepoint(function = "softirq_exit")]
 fn softirq_exit(_ctx: BtfTracePointContext) -> i32 {
     forget()

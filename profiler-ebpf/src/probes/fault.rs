@@ -1,6 +1,7 @@
 //! Faults on file mappings.
 //!
-//! Hooks: `mm_filemap_fault` (since 6.12), `mm_filemap_map_pages` (since 6.12). No
+//! Hooks: `mm_filemap_fault`, `mm_filemap_map_pages` (since 6.12); before that, the functions
+//! that those stand in (`filemap_fault`, `filemap_map_pages`), by fentry and fexit. No
 //! tracepoint tells the end of a fault, but the task counts the faults it has finished
 //! (`min_flt`, `maj_flt`): as long as that number stands still, the fault is going on.
 //! So a fault ends, in the facts, at the last probe that found it going on; what is
@@ -8,7 +9,10 @@
 //! that neither wait nor bring pages are forgotten. Without these hooks, waits in
 //! mappings are not seen.
 
-use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
+use aya_ebpf::{
+    macros::{btf_tracepoint, fentry, fexit},
+    programs::{BtfTracePointContext, FEntryContext, FExitContext},
+};
 use profiler_common::fact::CALL_FAULT;
 
 use crate::{
@@ -19,33 +23,63 @@ use crate::{
     thread::Thread,
 };
 
+const PAGE_SIZE: u64 = 4096;
+
 #[btf_tracepoint(function = "mm_filemap_fault")]
 fn mm_filemap_fault(ctx: BtfTracePointContext) -> i32 {
+    let task = current_task();
+    if let Some(thread) = target::ours(task) {
+        let mapping: *const u8 = ctx.arg(0);
+        let host: *const u8 = kernel::field(mapping, at!(mapping_host));
+        fault(task, thread, mapping, host, ctx.arg(1));
+    }
+    0
+}
+
+/// As [`mm_filemap_fault`], which stands in this function (mm/filemap.c).
+#[fentry(function = "filemap_fault")]
+fn fentry_filemap_fault(ctx: FEntryContext) -> i32 {
     let task = current_task();
     let Some(thread) = target::ours(task) else {
         return 0;
     };
+    let vm_fault: *const u8 = ctx.arg(0);
+    let vma: *const u8 = kernel::field(vm_fault, at!(fault_vma));
+    let file: *const u8 = kernel::field(vma, at!(vma_file));
+    let mapping: *const u8 = kernel::field(file, at!(file_mapping));
+    let host: *const u8 = kernel::field(mapping, at!(mapping_host));
+    let index: u64 = kernel::field(vm_fault, at!(fault_pgoff));
+    // The function makes this check before it tells the fault. A fault past the end of the
+    // file fails, which the task does not count, so it would seem to go on for ever.
+    let size: u64 = kernel::field(host, at!(inode_size));
+    if index >= size.div_ceil(PAGE_SIZE) {
+        return 0;
+    }
+    fault(task, thread, mapping, host, index);
+    0
+}
+
+/// A fault begins, or goes on: the kernel repeats it after it had to wait.
+#[inline(always)]
+fn fault(task: *const u8, thread: &mut Thread, mapping: *const u8, host: *const u8, index: u64) {
     // A fault inside a read is part of that read.
     if thread.in_read() {
-        return 0;
+        return;
     }
     let now = emit::now();
     if goes_on(task, thread) {
         thread.open.last_ns = now;
-        return 0;
+        return;
     }
     if thread.in_fault() {
         emit::close_fault(task, thread);
     }
-    let mapping: *const u8 = ctx.arg(0);
-    let index: u64 = ctx.arg(1);
-    let host: *const u8 = kernel::field(mapping, at!(mapping_host));
     let open = &mut thread.open;
     open.call = CALL_FAULT;
     open.faults_done = kernel::faults_done(task);
     open.fd = -1;
-    open.requested = 4096;
-    open.offset = (index << 12) as i64;
+    open.requested = PAGE_SIZE;
+    open.offset = (index * PAGE_SIZE) as i64;
     open.first_page = index;
     open.last_page = index;
     open.mapping = mapping as u64;
@@ -54,11 +88,22 @@ fn mm_filemap_fault(ctx: BtfTracePointContext) -> i32 {
     open.inode(host);
     open.last_ns = now;
     open.call_ns = now;
-    0
 }
 
 #[btf_tracepoint(function = "mm_filemap_map_pages")]
 fn mm_filemap_map_pages(_ctx: BtfTracePointContext) -> i32 {
+    mapped()
+}
+
+/// As [`mm_filemap_map_pages`], which is told at the end of this function.
+#[fexit(function = "filemap_map_pages")]
+fn fexit_filemap_map_pages(_ctx: FExitContext) -> i32 {
+    mapped()
+}
+
+/// Pages that were in the page cache have been mapped.
+#[inline(always)]
+fn mapped() -> i32 {
     let task = current_task();
     if let Some(thread) = thread(task)
         && goes_on(task, thread)

@@ -11,7 +11,7 @@ use aya::{
     programs::{BtfTracePoint, TracePoint},
 };
 
-use super::{kernel::Kernel, program, session::Session};
+use super::{cast::Watch, fields::Fields, kernel::Kernel, program, session::Session};
 
 /// Which way to take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -40,6 +40,52 @@ pub(super) enum Entry {
     /// Never skipped because of themselves; dearer for all calls of the machine.
     Classic,
 }
+
+/// How `auto` will see them, as far as that can be told without any right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outlook {
+    pub way: &'static str,
+    pub why: &'static str,
+    /// No test at the start can change it.
+    pub is_certain: bool,
+}
+
+impl Outlook {
+    pub(super) fn of(fields: &Fields) -> Self {
+        let watch = Watch::of(fields);
+        let has_sessions = watch.session.is_some() && fields.function("register_fprobe").is_some();
+        Self::foresee(watch.preempt_count.is_some(), has_sessions, release())
+    }
+
+    /// As [`Entry::choose`] goes about it.
+    fn foresee(can_be_tested: bool, has_sessions: bool, release: [u32; 2]) -> Self {
+        if !can_be_tested {
+            return Self {
+                way: TP_BTF,
+                why: "this kernel does not show whether programs on system calls can be \
+                      preempted; before Linux 7.0 they cannot",
+                is_certain: true,
+            };
+        }
+        if release < FIRST_PREEMPTIBLE {
+            return Self {
+                way: TP_BTF,
+                why: "before Linux 7.0 programs on system calls cannot be preempted",
+                is_certain: false,
+            };
+        }
+        Self {
+            way: if has_sessions { SESSION } else { RAW_SYSCALLS },
+            why: "since Linux 7.0 programs on system calls can be preempted, and miss calls then",
+            is_certain: false,
+        }
+    }
+}
+
+/// The names of the ways in reports.
+const TP_BTF: &str = "tp_btf";
+const SESSION: &str = "kprobe.session";
+const RAW_SYSCALLS: &str = "raw_syscalls";
 
 /// Programs that take the place of the plan's `sys_enter` and `sys_exit`.
 const CLASSIC: [(&str, &str); 2] = [
@@ -101,9 +147,9 @@ impl Entry {
     /// As the report names it.
     pub(super) fn name(&self) -> &'static str {
         match self {
-            Self::TpBtf => "tp_btf",
-            Self::Session(_) => "kprobe.session",
-            Self::Classic => "raw_syscalls",
+            Self::TpBtf => TP_BTF,
+            Self::Session(_) => SESSION,
+            Self::Classic => RAW_SYSCALLS,
         }
     }
 
@@ -177,6 +223,16 @@ mod tests {
         assert_eq!(numbers("7.0-rc1"), [7, 0]);
         assert_eq!(numbers("next"), [0, 0]);
         assert!(numbers("7.3.4+deb13-amd64") >= FIRST_PREEMPTIBLE);
+    }
+
+    #[test]
+    fn what_cannot_be_tested_is_certain() {
+        let old = Outlook::foresee(false, false, [6, 1]);
+        assert!(old.way == "tp_btf" && old.is_certain);
+        let usual = Outlook::foresee(true, true, [6, 18]);
+        assert!(usual.way == "tp_btf" && !usual.is_certain);
+        assert_eq!(Outlook::foresee(true, true, [7, 0]).way, "kprobe.session");
+        assert_eq!(Outlook::foresee(true, false, [7, 3]).way, "raw_syscalls");
     }
 
     #[test]

@@ -6,6 +6,8 @@ use anyhow::{Context as _, Result, bail};
 use btf_rs::{Backend, Btf, BtfType as _, Struct, Type};
 use regex::Regex;
 
+use super::hooks::{Hook, Place};
+
 /// The running kernel's own description of its types.
 pub(super) struct Fields {
     btf: Btf,
@@ -17,7 +19,10 @@ pub(super) struct Fields {
 /// and one at a time that was a third of a start. Another name is found too, at that cost.
 const NAMED: &str = "^(?:task_struct|files_struct|fdtable|file|dentry|inode|super_block\
     |address_space|folio|page|bio|bio_vec|request|block_device|pt_regs|cpumask|pageflags\
-    |req_flag_bits|fprobe|bpf_rdonly_cast|bpf_session_is_return|__preempt_count|btf_trace_[a-z_]+)$";
+    |req_flag_bits|vm_fault|vm_area_struct|readahead_control|file_ra_state\
+    |fprobe|bpf_rdonly_cast|bpf_session_is_return|__preempt_count|btf_trace_[a-z_]+\
+    |register_ftrace_direct|register_fprobe|filemap_fault|filemap_map_pages|page_cache_a?sync_ra\
+    |blk_update_request|blk_mq_end_request_batch)$";
 
 impl Fields {
     /// Reads BTF from a file, on a live system [`super::offsets::BTF`].
@@ -54,9 +59,36 @@ impl Fields {
         ids.into_iter().filter_map(found).collect()
     }
 
-    /// Does the kernel have this raw tracepoint?
-    pub(super) fn has_tracepoint(&self, name: &str) -> bool {
-        self.named.contains_key(&format!("btf_trace_{name}"))
+    /// Does the kernel have what this hook hangs on?
+    ///
+    /// # Errors
+    ///
+    /// It does not, and why.
+    pub(super) fn look_for(&self, hook: &Hook) -> Result<()> {
+        match hook.place() {
+            Place::Tracepoint(name) => {
+                if !self.named.contains_key(&format!("btf_trace_{name}")) {
+                    bail!("this kernel has no tracepoint {name}");
+                }
+            }
+            Place::Entry(name) | Place::Return(name) => {
+                if !self.hangs_on_functions() {
+                    bail!(
+                        "this kernel lets no program hang on a function \
+                         (CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS)"
+                    );
+                }
+                if self.function(name).is_none() {
+                    bail!("this kernel has no function {name}, or it is inlined");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Was the kernel built to let programs hang on functions?
+    fn hangs_on_functions(&self) -> bool {
+        self.function("register_ftrace_direct").is_some()
     }
 
     /// Number of a function.

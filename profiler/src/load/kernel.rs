@@ -1,11 +1,11 @@
 //! What the running kernel says of itself, before anything is loaded.
 
-use std::thread;
+use std::{collections::HashMap, thread};
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, bail};
 use aya::{Btf, EbpfLoader};
 use profiler_common::{
-    control::{CALLS, FIXED_BLOCK_IO, Fixed, Offsets},
+    control::{CALLS, Fixed, Offsets},
     fact::{CALL_COUNTED, CALL_PREAD, CALL_PREADV, CALL_PREADV2, CALL_READ, CALL_READV},
 };
 
@@ -24,8 +24,8 @@ pub(super) struct Kernel {
     /// A session of kprobes loses no return: `fprobe` rests on the function graph (since
     /// 6.14). Before that it has a limited number of returns, and loses more in silence.
     pub(super) keeps_returns: bool,
-    /// Hooks of the plan that it has.
-    tracepoints: Vec<&'static str>,
+    /// Hooks of the plan that it lacks, and why.
+    lacks: HashMap<&'static str, String>,
     pub(super) btf: Btf,
 }
 
@@ -37,13 +37,17 @@ impl Kernel {
             let btf = scope.spawn(Btf::from_sys_fs);
             let loader = scope.spawn(EbpfLoader::new);
             let fields = Fields::read(offsets::BTF)?;
-            let has = |hook: &&Hook| fields.has_tracepoint(hook.name);
+            let lacks = |hook: &Hook| {
+                let error = fields.look_for(hook).err()?;
+                Some((hook.name, format!("{error:#}")))
+            };
             let kernel = Self {
-                offsets: offsets::look_up(&fields)?,
+                offsets: offsets::look_up(&fields)
+                    .map_err(|error| anyhow!("{error:#}; `profiler doctor` says what to do"))?,
                 cast: Cast::of(&fields),
                 watch: Watch::of(&fields),
                 keeps_returns: fields.offset("fprobe", "hlist_array").is_some(),
-                tracepoints: PLAN.iter().filter(has).map(|hook| hook.name).collect(),
+                lacks: PLAN.iter().filter_map(lacks).collect(),
                 btf: btf
                     .join()
                     .map_err(|_| anyhow!("the reader of the kernel's types has died"))?
@@ -67,21 +71,22 @@ impl Kernel {
         }
     }
 
-    pub(super) fn has(&self, hook: &Hook) -> bool {
-        self.tracepoints.contains(&hook.name)
+    /// Does it have what this hook hangs on?
+    ///
+    /// # Errors
+    ///
+    /// It does not, and why.
+    pub(super) fn look_for(&self, hook: &Hook) -> Result<()> {
+        match self.lacks.get(hook.name) {
+            Some(why) => bail!("{why}"),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn fixed(&self, cast: Option<Cast>) -> Fixed {
-        let has = |name| self.tracepoints.contains(&name);
-        let hooks = if has("block_io_start") && has("block_io_done") {
-            FIXED_BLOCK_IO
-        } else {
-            0
-        };
         Fixed {
             self_pid: std::process::id(),
             calls: calls(),
-            hooks,
             o_direct: libc::O_DIRECT as u32,
             type_word: cast.map_or(0, |cast| cast.word),
             type_file: cast.map_or(0, |cast| cast.file),

@@ -21,7 +21,7 @@ mod probes;
 mod selfcost;
 mod session;
 
-pub use entry::Way;
+pub use entry::{Outlook, Way};
 pub use hooks::HookState;
 pub use mapped::Window;
 pub use probes::{Options, Probes, Snapshot};
@@ -30,18 +30,27 @@ pub use selfcost::{ProgramCost, Sampler};
 use anyhow::{Context as _, Result};
 use aya::{Ebpf, programs::Program};
 
-/// Which hooks of the plan the running kernel has, found out without any right.
+/// What the running kernel offers, found out without any right.
+#[derive(Debug)]
+pub struct Survey {
+    /// The hooks of the plan: those that it has count as attached.
+    pub hooks: Vec<HookState>,
+    /// How begins and ends of calls will be seen.
+    pub entry: Outlook,
+}
+
+/// Looks at what the running kernel offers.
 ///
 /// # Errors
 ///
 /// There is no BTF, or a field that the probes read is missing from it.
-pub fn survey() -> Result<Vec<(hooks::Hook, bool)>> {
+pub fn survey() -> Result<Survey> {
     let fields = fields::Fields::read(offsets::BTF)?;
     offsets::look_up(&fields)?;
-    Ok(hooks::PLAN
-        .iter()
-        .map(|hook| (*hook, fields.has_tracepoint(hook.name)))
-        .collect())
+    Ok(Survey {
+        hooks: hooks::carry_out(|hook| fields.look_for(hook)),
+        entry: Outlook::of(&fields),
+    })
 }
 
 /// A program of the object file.

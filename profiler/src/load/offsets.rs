@@ -19,7 +19,7 @@ pub(super) fn look_up(fields: &Fields) -> Result<Offsets> {
         Some(offset) => Ok(offset),
         None => bail!(
             "this kernel has no field {path} in struct {name}, which the probes read: it is \
-             older than 6.1 or newer than this program knows; `profiler doctor` tells more"
+             older than 6.1 or newer than this program knows"
         ),
     };
     let may = |name: &str, path: &str| fields.offset(name, path).unwrap_or(ABSENT);
@@ -36,10 +36,19 @@ pub(super) fn look_up(fields: &Fields) -> Result<Offsets> {
     let (iowait, iowait_mask) = fields
         .bit("task_struct", "in_iowait")
         .unwrap_or((ABSENT, 0));
-    let [head, rahead, meta, throttled, bps_throttled, io_stat] = fields.constants(
+    let [
+        head,
+        writeback,
+        rahead,
+        meta,
+        throttled,
+        bps_throttled,
+        io_stat,
+    ] = fields.constants(
         &["pageflags", "req_flag_bits", ""],
         [
             "PG_head",
+            "PG_writeback",
             "__REQ_RAHEAD",
             "__REQ_META",
             "BIO_THROTTLED",
@@ -86,6 +95,11 @@ pub(super) fn look_up(fields: &Fields) -> Result<Offsets> {
         sb_dev: need("super_block", "s_dev")?,
         sb_magic: need("super_block", "s_magic")?,
         mapping_host: need("address_space", "host")?,
+        fault_vma: may("vm_fault", "vma"),
+        fault_pgoff: may("vm_fault", "pgoff"),
+        vma_file: may("vm_area_struct", "vm_file"),
+        readahead_state: may("readahead_control", "ra"),
+        readahead_pages: may("file_ra_state", "ra_pages"),
         folio_mapping: need("folio", "mapping")?,
         folio_index: need("folio", "index")?,
         folio_flags: need("folio", "flags")?,
@@ -97,6 +111,7 @@ pub(super) fn look_up(fields: &Fields) -> Result<Offsets> {
             Some(bit) => bit,
             None => bail!("this kernel's type information has no PG_head"),
         },
+        folio_writeback_bit: writeback.unwrap_or(ABSENT),
         page_mapping: need("page", "mapping")?,
         page_compound_head: match fields.offset("page", "compound_head") {
             Some(offset) => offset,

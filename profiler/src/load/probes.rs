@@ -9,14 +9,16 @@ use std::{
     thread,
 };
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, bail};
 use aya::{
     Btf, Ebpf, EbpfLoader, Pod,
     maps::{MapData, PerCpuArray, RingBuf},
     programs::{BtfTracePoint, Program},
 };
 use profiler_common::{
-    control::{Control, Fixed, Offsets, STACK_FRAMES, STACKS},
+    control::{
+        CONTROL_ENDS_TOLD, CONTROL_STARTS_TOLD, Control, Fixed, Offsets, STACK_FRAMES, STACKS,
+    },
     counter::Counters,
     histogram::{BUCKETS, CLASSES, Settled},
 };
@@ -25,7 +27,7 @@ use super::{
     ProgramCost,
     cast::{self, Cast},
     entry::{Entry, Way},
-    hooks::{Hook, HookState, Need, PLAN},
+    hooks::{self, Hook, HookState, Need, PLAN, Place},
     kernel::Kernel,
     mapped::{Mapped, Window},
     program,
@@ -114,57 +116,58 @@ impl Probes {
             .load(&object)
             .map_err(explain)?;
         let (entry, tried) = Entry::choose(options.way, &object, &mut ebpf, kernel)?;
+        // What is likely to be attached: the kernel can have a function and refuse it.
+        let likely = hooks::carry_out(|hook| kernel.look_for(hook));
         let first = |hook: &Hook| {
-            kernel.has(hook) && !matches!(hook.need, Need::Instead(_)) && !entry.replaces(hook.name)
+            let is_it = |state: &HookState| state.attached && state.hook.name == hook.name;
+            likely.iter().any(is_it) && !entry.replaces(hook.name)
         };
         let mut verified = verify(&mut ebpf, btf, first);
-        let mut hooks: Vec<HookState> = Vec::with_capacity(PLAN.len());
-        for hook in PLAN {
-            if let Need::Instead(of) = hook.need
-                && hooks
-                    .iter()
-                    .any(|other| other.hook.name == of && other.attached)
-            {
-                continue;
-            }
+        let hooks = hooks::carry_out(|hook| {
             if entry.replaces(hook.name) {
-                hooks.push(HookState {
-                    hook,
-                    attached: true,
-                    reason: None,
-                });
-                continue;
+                return Ok(());
             }
-            let verified = match verified.remove(hook.name) {
-                Some(result) => result,
-                None if kernel.has(&hook) => verify_one(program(&mut ebpf, hook.name)?, &hook, btf),
-                None => Err(anyhow!("this kernel has no tracepoint {}", hook.name)),
-            };
-            let result = verified.and_then(|()| attach(&mut ebpf, hook.name));
-            if let Err(error) = &result
-                && hook.need == Need::Required
-            {
-                bail!(
-                    "cannot attach to {}, without which {}: {error:#}",
-                    hook.name,
-                    hook.without_it
-                );
+            match verified.remove(hook.name) {
+                Some(result) => result?,
+                None => {
+                    kernel.look_for(hook)?;
+                    verify_one(program(&mut ebpf, &hook.program())?, hook, btf)?;
+                }
             }
-            hooks.push(HookState {
-                hook,
-                attached: result.is_ok(),
-                reason: result.err().map(|error| format!("{error:#}")),
-            });
+            attach(program(&mut ebpf, &hook.program())?)
+        });
+        let missing = |state: &&HookState| state.hook.need == Need::Required && !state.attached;
+        if let Some(HookState { hook, reason, .. }) = hooks.iter().find(missing) {
+            bail!(
+                "cannot attach to {}, without which {}: {}",
+                hook.name,
+                hook.without_it,
+                reason.as_deref().unwrap_or("no reason given")
+            );
         }
         let control = Mapped::new(ebpf.map("CONTROL").context("no map CONTROL")?)?;
-        Ok(Self {
+        let mut probes = Self {
             ebpf,
             control,
             hooks,
             entry,
             tried,
             scenario: 0,
-        })
+        };
+        // From now on the kernel side knows what is told.
+        probes.control(Control::default());
+        Ok(probes)
+    }
+
+    /// What the kernel side has to know of the hooks, as `CONTROL_*` bits.
+    fn told(&self) -> u32 {
+        let is_attached = |name| {
+            let mut hooks = self.hooks.iter();
+            hooks.any(|state| state.attached && state.hook.name == name)
+        };
+        let starts = u32::from(is_attached("block_io_start")) * CONTROL_STARTS_TOLD;
+        let ends = u32::from(is_attached("block_io_done")) * CONTROL_ENDS_TOLD;
+        starts | ends
     }
 
     /// What became of each hook of the plan.
@@ -193,6 +196,7 @@ impl Probes {
             self.scenario += 1;
         }
         control.scenario = self.scenario;
+        control.flags |= self.told();
         let to = self.control.entry().as_ptr();
         // SAFETY: the mapped entry. The target is written first where it is taken away, and
         // last where it is given: a program that sees it sees what goes with it.
@@ -294,7 +298,7 @@ fn verify(
     wanted: impl Fn(&Hook) -> bool,
 ) -> HashMap<&'static str, Result<()>> {
     let wanted = PLAN.iter().filter(|hook| wanted(hook));
-    let mut wanted: HashMap<&str, &Hook> = wanted.map(|hook| (hook.name, hook)).collect();
+    let mut wanted: HashMap<String, &Hook> = wanted.map(|hook| (hook.program(), hook)).collect();
     let programs = ebpf
         .programs_mut()
         .filter_map(|(name, program)| Some((wanted.remove(name)?, program)))
@@ -315,13 +319,28 @@ fn verify(
 }
 
 fn verify_one(program: &mut Program, hook: &Hook, btf: &Btf) -> Result<()> {
-    let program: &mut BtfTracePoint = program.try_into()?;
-    Ok(program.load(hook.name, btf)?)
+    match (program, hook.place()) {
+        (Program::BtfTracePoint(program), Place::Tracepoint(name)) => program.load(name, btf)?,
+        (Program::FEntry(program), Place::Entry(name)) => program.load(name, btf)?,
+        (Program::FExit(program), Place::Return(name)) => program.load(name, btf)?,
+        _ => bail!("the program for {} is of another kind", hook.name),
+    }
+    Ok(())
 }
 
-fn attach(ebpf: &mut Ebpf, name: &str) -> Result<()> {
-    let program: &mut BtfTracePoint = program(ebpf, name)?.try_into()?;
-    program.attach()?;
+fn attach(program: &mut Program) -> Result<()> {
+    match program {
+        Program::FEntry(program) => {
+            program.attach()?;
+        }
+        Program::FExit(program) => {
+            program.attach()?;
+        }
+        program => {
+            let program: &mut BtfTracePoint = program.try_into()?;
+            program.attach()?;
+        }
+    }
     Ok(())
 }
 

@@ -10,6 +10,7 @@
 )]
 
 mod command;
+mod doctor;
 mod files;
 mod interrupted;
 mod program;

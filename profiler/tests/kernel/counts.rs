@@ -44,14 +44,14 @@ fn check(scenario: &Scenario) {
 struct Sum {
     ours: u64,
     theirs: u64,
-    /// Faults that waited for a page on its way, which may be major ones too.
+    /// Faults that waited for a page on its way or read ahead, which may be major ones too.
     joined: u64,
     first: Option<Witness>,
 }
 
 fn add(report: &Report, sums: &mut BTreeMap<String, Sum>) {
     let said = |scenario: &Scenario| {
-        let joined = scenario.faults.joined;
+        let joined = scenario.faults.joined + scenario.faults.ahead;
         scenario
             .witness
             .clone()

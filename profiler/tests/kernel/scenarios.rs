@@ -167,7 +167,7 @@ pub(crate) fn mapped(scenario: &Scenario) {
     } else {
         assert_eq!(
             majflt.theirs,
-            faults.fetched + faults.joined,
+            faults.fetched + faults.joined + faults.ahead,
             "{majflt:?} {faults:?}"
         );
     }

@@ -55,7 +55,7 @@ contract! {
         advice: OrNull<String>, state: OrNull<String>, reads: OrNull<u64>,
         witnessed: OrNull<ResidencyR>, iostats: OrNull<bool>, scheduler: OrNull<String> }
     ResidencyR { resident_before: u64, resident_after: u64, pages: u64, evicted: OrNull<u64> }
-    FaultsR { fetched: u64, joined: u64 }
+    FaultsR { fetched: u64, joined: u64, ahead: u64 }
     SwitchesR { asleep: u64, preempted: u64 }
     LatencyR { min: u64, p50: u64, p90: u64, p99: u64, p999: u64, max: u64, mean: u64,
         histogram: Vec<BucketR> }

@@ -137,6 +137,8 @@ impl Tally {
             self.faults.fetched += 1;
         } else if waited {
             self.faults.joined += 1;
+        } else if call.ended.filled > 0 || call.ended.readahead_async > 0 {
+            self.faults.ahead += 1;
         }
         waited
     }

@@ -49,7 +49,8 @@ pub struct Session {
 /// One place in the kernel where the profiler listens, or would have.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Hook {
-    /// Name of the tracepoint.
+    /// Name of the tracepoint; or `fentry/` or `fexit/` and the function whose begin or end
+    /// tells the same on a kernel without that tracepoint.
     pub hook: String,
     /// Whether it, or an alternative that tells the same, was attached.
     pub attached: bool,

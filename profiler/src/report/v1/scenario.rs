@@ -327,6 +327,9 @@ pub struct Faults {
     pub fetched: u64,
     /// Those that waited and had not fetched it: it was on its way already.
     pub joined: u64,
+    /// Those that did neither, but began to read ahead of their page.
+    #[serde(default)]
+    pub ahead: u64,
 }
 
 /// Times that told calls were switched out, waiting faults among them.

@@ -212,16 +212,23 @@ fn process(scenario: &Scenario, readings: &Readings, out: &mut Vec<Witness>) {
         && !is_any_program(scenario)
         && (scenario.faults != v1::Faults::default() || scenario.workload.style == "mapped")
     {
-        let v1::Faults { fetched, joined } = scenario.faults;
+        let v1::Faults {
+            fetched,
+            joined,
+            ahead,
+        } = scenario.faults;
+        let repeated = joined.saturating_add(ahead);
         let note = "faults that fetched their page, and major faults of /proc/PID/stat, which may also \
-                    count faults that waited for a page on its way: always before Linux 6.4, and \
-                    since then where a mapping could not be locked by itself";
+                    count faults that waited for a page on its way or read ahead of it: always \
+                    before Linux 6.4, and since then where a mapping could not be locked by itself";
         out.push(Witness {
-            // Since 6.4 a fault first runs under the lock of its mapping alone, and is begun
-            // anew when it had to wait. The second run counts as major only if the first
-            // said that it fetched (FAULT_FLAG_TRIED, set for VM_FAULT_MAJOR only, in the
-            // architecture's handler; mm_account_fault in mm/memory.c).
-            agrees: (fetched..=fetched.saturating_add(joined)).contains(&theirs),
+            // A fault that asks a device, for its page or ahead of it, or waits, lets go of
+            // its lock and is begun anew; before 6.4 that run counts as major. Since 6.4 a
+            // fault first runs under the lock of its mapping alone, and the second run counts
+            // as major only if the first said that it fetched (FAULT_FLAG_TRIED, set for
+            // VM_FAULT_MAJOR only, in the architecture's handler; mm_account_fault in
+            // mm/memory.c).
+            agrees: (fetched..=fetched.saturating_add(repeated)).contains(&theirs),
             ..equal("majflt", Unit::Count, fetched, theirs, note)
         });
     }

@@ -161,8 +161,9 @@ fn a_mapping_makes_faults_and_no_calls() {
     scenario.faults = v1::Faults {
         fetched: 4,
         joined: 7,
+        ahead: 2,
     };
-    for (majflt, verdict) in [(3, false), (4, true), (11, true), (12, false)] {
+    for (majflt, verdict) in [(3, false), (4, true), (13, true), (14, false)] {
         let counts = Counts {
             majflt: Some(majflt),
             syscr: Some(0),

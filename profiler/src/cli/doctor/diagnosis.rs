@@ -1,0 +1,476 @@
+//! What follows from what is known of the machine: a verdict, what is not seen and what to do
+//! about it, then the details.
+
+use std::fmt::Write as _;
+
+use unicode_width::UnicodeWidthStr as _;
+
+use super::machine::{Machine, Rights, Types};
+use crate::load::{
+    HookState, Survey,
+    hooks::{Need, Place},
+};
+
+const WIDTH: usize = 80;
+
+/// Something that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Trouble {
+    /// A sentence without its end.
+    what: String,
+    /// What to do about it, as a sentence.
+    advice: String,
+    /// A command that does it.
+    command: Option<String>,
+    /// Nothing works as long as it is so.
+    is_fatal: bool,
+    /// Something in the report is not known at all, not only told less exactly.
+    hides: bool,
+}
+
+/// A line of the details.
+#[derive(Debug)]
+struct Detail {
+    mark: &'static str,
+    text: String,
+}
+
+const OK: &str = "ok";
+const INSTEAD: &str = "instead";
+const MISSING: &str = "MISSING";
+
+/// What is said of the machine.
+#[derive(Debug)]
+pub(super) struct Diagnosis {
+    rights: Rights,
+    troubles: Vec<Trouble>,
+    details: Vec<Detail>,
+}
+
+impl Diagnosis {
+    pub(super) fn of(machine: &Machine) -> Self {
+        let mut diagnosis = Self {
+            rights: machine.rights.clone(),
+            troubles: Vec::new(),
+            details: Vec::new(),
+        };
+        let Machine {
+            kernel,
+            architecture,
+            ..
+        } = machine;
+        diagnosis.detail(OK, format!("kernel {kernel} on {architecture}"));
+        diagnosis.rights();
+        if machine.is_locked_down {
+            diagnosis.trouble(Trouble {
+                what: "the kernel is locked down: not even root may read its memory".into(),
+                advice: "Boot without lockdown=confidentiality; lockdown=integrity does no harm."
+                    .into(),
+                command: None,
+                is_fatal: true,
+                hides: true,
+            });
+        }
+        match &machine.types {
+            Types::None => diagnosis.trouble(Trouble {
+                what: "the kernel has no type information (/sys/kernel/btf/vmlinux)".into(),
+                advice: "Boot a kernel that was built with CONFIG_DEBUG_INFO_BTF=y; those of all \
+                         current distributions are. In a container, mount /sys."
+                    .into(),
+                command: None,
+                is_fatal: true,
+                hides: true,
+            }),
+            Types::Unfit(why) => diagnosis.trouble(Trouble {
+                what: why.clone(),
+                advice: "Boot Linux 6.1 or later. If it is later, please report this with the \
+                         version of the kernel."
+                    .into(),
+                command: None,
+                is_fatal: true,
+                hides: true,
+            }),
+            Types::Fit(survey) => diagnosis.hooks(survey, machine.ftrace_is_off),
+        }
+        for disk in &machine.silent_disks {
+            diagnosis.trouble(Trouble {
+                what: format!("{disk} keeps no accounts, so waits for it stay unexplained"),
+                advice: "Let it keep them:".into(),
+                command: Some(format!("echo 1 | sudo tee /sys/block/{disk}/queue/iostats")),
+                is_fatal: false,
+                hides: true,
+            });
+        }
+        diagnosis
+    }
+
+    /// Can the profiler work here, started by somebody who may?
+    pub(super) fn works(&self) -> bool {
+        !self.troubles.iter().any(|trouble| trouble.is_fatal)
+    }
+
+    fn detail(&mut self, mark: &'static str, text: String) {
+        self.details.push(Detail { mark, text });
+    }
+
+    fn trouble(&mut self, trouble: Trouble) {
+        self.detail(MISSING, trouble.what.clone());
+        self.troubles.push(trouble);
+    }
+
+    fn rights(&mut self) {
+        let (what, advice) = match &self.rights {
+            Rights::Enough => {
+                return self.detail(OK, "rights: this process may load probes".into());
+            }
+            Rights::User => {
+                let text = "rights: start bench, run and attach with sudo";
+                return self.detail(MISSING, text.into());
+            }
+            Rights::Unknown => {
+                let text = "rights: not known, as there is no /proc";
+                return self.detail(MISSING, text.into());
+            }
+            Rights::Lacks(capabilities) => (
+                format!(
+                    "this process is root, but lacks {}",
+                    capabilities.join(", ")
+                ),
+                "Start the profiler outside of the container, or give the container these \
+                 capabilities.",
+            ),
+            Rights::Namespace => (
+                "this process is root in a user namespace only".to_owned(),
+                "Start the profiler outside of the container, as root of the machine.",
+            ),
+        };
+        self.trouble(Trouble {
+            what,
+            advice: advice.into(),
+            command: None,
+            is_fatal: true,
+            hides: true,
+        });
+    }
+
+    fn hooks(&mut self, survey: &Survey, ftrace_is_off: bool) {
+        self.detail(
+            OK,
+            "type information (BTF) with every field that the probes read".into(),
+        );
+        let entry = &survey.entry;
+        let text = if entry.is_certain {
+            format!(
+                "calls are seen by {} (--entry auto): {}",
+                entry.way, entry.why
+            )
+        } else {
+            format!(
+                "calls are most likely seen by {} (--entry auto): {}. A test at start decides, \
+                 which takes root",
+                entry.way, entry.why
+            )
+        };
+        self.detail(OK, text);
+        let on_functions = |state: &&HookState| {
+            state.attached && !matches!(state.hook.place(), Place::Tracepoint(_))
+        };
+        if ftrace_is_off && survey.hooks.iter().any(|state| on_functions(&state)) {
+            let hooks = survey.hooks.iter().filter(on_functions);
+            let lost: Vec<_> = hooks.map(|state| state.hook.without_it).collect();
+            self.trouble(Trouble {
+                what: format!(
+                    "ftrace is off, so no program can hang on a function: {}",
+                    unique(&lost).join("; ")
+                ),
+                advice: "Switch it on:".into(),
+                command: Some("sudo sysctl kernel.ftrace_enabled=1".into()),
+                is_fatal: false,
+                hides: true,
+            });
+        }
+        if survey.hooks.iter().any(|state| on_functions(&state)) {
+            let text = "programs can hang on functions; that the kernel takes each of them is \
+                        only seen at start, which takes root";
+            self.detail(OK, text.into());
+        }
+        for state in &survey.hooks {
+            let hook = &state.hook;
+            match (state.attached, hook.need) {
+                (true, Need::Same(of) | Need::Instead(of)) => {
+                    self.detail(INSTEAD, format!("{} in place of {of}", hook.name));
+                }
+                (true, _) => self.detail(OK, hook.name.into()),
+                (false, need) => {
+                    self.detail(MISSING, format!("{}: {}", hook.name, hook.without_it));
+                    self.lost(state, need == Need::Required);
+                }
+            }
+        }
+    }
+
+    /// Something is not seen because a hook is missing. What several hooks tell together is
+    /// said once.
+    fn lost(&mut self, state: &HookState, is_fatal: bool) {
+        let hook = &state.hook;
+        let what = if is_fatal {
+            format!("the kernel has no {}: {}", hook.name, hook.without_it)
+        } else {
+            hook.without_it.to_owned()
+        };
+        if self.troubles.iter().any(|trouble| trouble.what == what) {
+            return;
+        }
+        let advice = match (is_fatal, hook.since) {
+            (true, _) => "Boot a kernel that has this tracepoint (CONFIG_BPF_EVENTS, \
+                          CONFIG_FTRACE_SYSCALLS); those of all current distributions have."
+                .to_owned(),
+            (false, Some(since)) => format!("Linux {since} and later tell it."),
+            (false, None) => "The kernel was built without it.".to_owned(),
+        };
+        let reason = state.reason.as_deref().unwrap_or_default();
+        self.troubles.push(Trouble {
+            what,
+            advice: format!("{advice} Here: {reason}."),
+            command: None,
+            is_fatal,
+            hides: !hook.hides.is_empty(),
+        });
+    }
+
+    /// All of it, in lines that fit, but for commands.
+    pub(super) fn text(&self) -> String {
+        let mut text = String::new();
+        for sentence in self.verdict() {
+            wrap(&mut text, "", &sentence);
+        }
+        let rest = self.troubles.iter().filter(|trouble| !trouble.is_fatal);
+        let rest: Vec<_> = rest.collect();
+        if !rest.is_empty() && self.works() {
+            text.push_str("\nWhat is not seen, and what to do:\n");
+            for trouble in rest {
+                wrap(&mut text, "  - ", &trouble.what);
+                wrap(&mut text, "    ", &trouble.advice);
+                if let Some(command) = &trouble.command {
+                    let _ = writeln!(text, "      {command}");
+                }
+            }
+        }
+        text.push_str("\nDetails:\n");
+        for detail in &self.details {
+            wrap(&mut text, &format!("  {:<9}", detail.mark), &detail.text);
+        }
+        text
+    }
+
+    /// The first lines: does it work, and what is not seen?
+    fn verdict(&self) -> Vec<String> {
+        if !self.works() {
+            let fatal = self.troubles.iter().filter(|trouble| trouble.is_fatal);
+            return fatal
+                .flat_map(|trouble| {
+                    [
+                        format!("Does not work here: {}.", trouble.what),
+                        format!("Do this: {}", trouble.advice),
+                    ]
+                })
+                .collect();
+        }
+        let works = match self.rights {
+            Rights::User => "Works here with root: start bench, run and attach with sudo.",
+            Rights::Unknown => {
+                "Works here if it may load probes, which cannot be seen without /proc."
+            }
+            _ => "Works here.",
+        };
+        vec![format!("{works} {}", self.lost_in_short())]
+    }
+
+    /// What is not seen, in a line or two: what is not known at all comes first.
+    fn lost_in_short(&self) -> String {
+        const ENOUGH: usize = 100;
+        let mut lost: Vec<_> = self.troubles.iter().collect();
+        lost.sort_by_key(|trouble| !trouble.hides);
+        let Some((first, others)) = lost.split_first() else {
+            return "Nothing is hidden: the kernel has all hooks, or others that tell the same."
+                .to_owned();
+        };
+        let mut short = format!("But {}", first.what);
+        for (said, trouble) in others.iter().enumerate() {
+            if short.width() + trouble.what.width() > ENOUGH {
+                let _ = write!(short, "; and {} more, see below", others.len() - said);
+                break;
+            }
+            let _ = write!(short, "; {}", trouble.what);
+        }
+        short + "."
+    }
+}
+
+fn unique<'a>(words: &[&'a str]) -> Vec<&'a str> {
+    let mut unique = Vec::new();
+    for word in words {
+        if !unique.contains(word) {
+            unique.push(*word);
+        }
+    }
+    unique
+}
+
+/// Words in lines that fit, the first with `label` before it, the others as far in.
+fn wrap(text: &mut String, label: &str, words: &str) {
+    let indent = " ".repeat(label.width());
+    let mut line = label.to_owned();
+    let mut is_empty = true;
+    for word in words.split_whitespace() {
+        if !is_empty && line.width() + 1 + word.width() > WIDTH {
+            let _ = writeln!(text, "{}", line.trim_end());
+            line.clone_from(&indent);
+            is_empty = true;
+        }
+        if !is_empty {
+            line.push(' ');
+        }
+        line.push_str(word);
+        is_empty = false;
+    }
+    let _ = writeln!(text, "{}", line.trim_end());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::{Outlook, hooks::PLAN};
+
+    /// A machine with a kernel that lacks some hooks, and what stands in for any.
+    fn machine(missing: &[&str]) -> Machine {
+        let hooks = PLAN
+            .iter()
+            .filter(|hook| matches!(hook.need, Need::Required | Need::Optional));
+        let hooks = hooks.map(|hook| HookState {
+            hook: *hook,
+            attached: !missing.contains(&hook.name),
+            reason: missing
+                .contains(&hook.name)
+                .then(|| format!("this kernel has no tracepoint {}", hook.name)),
+        });
+        Machine {
+            kernel: "6.12.1".into(),
+            architecture: "x86_64".into(),
+            types: Types::Fit(Survey {
+                hooks: hooks.collect(),
+                entry: Outlook {
+                    way: "tp_btf",
+                    why: "because",
+                    is_certain: true,
+                },
+            }),
+            rights: Rights::Enough,
+            is_locked_down: false,
+            ftrace_is_off: false,
+            silent_disks: Vec::new(),
+        }
+    }
+
+    fn first(machine: &Machine) -> String {
+        let diagnosis = Diagnosis::of(machine);
+        let text = diagnosis.text();
+        text.split("\n\n").next().unwrap().replace('\n', " ")
+    }
+
+    #[test]
+    fn where_all_is_there_the_verdict_says_so() {
+        let machine = machine(&[]);
+        assert!(first(&machine).starts_with("Works here. Nothing is hidden"));
+        let text = Diagnosis::of(&machine).text();
+        assert!(!text.contains("what to do"), "{text}");
+        assert!(text.contains("calls are seen by tp_btf (--entry auto): because"));
+    }
+
+    #[test]
+    fn what_is_not_seen_is_said_once_with_what_to_do() {
+        let mut machine = machine(&["page_cache_sync_ra", "page_cache_async_ra"]);
+        machine.silent_disks.push("vdb".into());
+        let said = first(&machine);
+        let lost = "readahead windows are not counted";
+        assert_eq!(said.matches(lost).count(), 1, "{said}");
+        let text = Diagnosis::of(&machine).text();
+        let (before, details) = text.split_once("\nDetails:\n").unwrap();
+        assert!(before.contains("Linux 6.18 and later"), "{before}");
+        assert!(before.contains("\n      echo 1 | sudo tee /sys/block/vdb/queue/iostats\n"));
+        assert_eq!(details.matches("MISSING").count(), 3);
+    }
+
+    #[test]
+    fn the_verdict_stays_short() {
+        let optional = PLAN.iter().filter(|hook| hook.need == Need::Optional);
+        let names: Vec<_> = optional.map(|hook| hook.name).collect();
+        let machine = machine(&names);
+        let text = Diagnosis::of(&machine).text();
+        let verdict = text.split("\n\n").next().unwrap();
+        assert!(verdict.lines().count() <= 2, "{verdict}");
+        assert!(verdict.contains("more, see below"), "{verdict}");
+        // A cause that is not known comes before a number that is.
+        assert!(
+            verdict.contains("readahead") && !verdict.contains("bytes asked"),
+            "{verdict}"
+        );
+    }
+
+    #[test]
+    fn what_is_fatal_is_the_verdict() {
+        for (machine, words) in [
+            (machine(&["sched_switch"]), "sched_switch"),
+            (
+                Machine {
+                    is_locked_down: true,
+                    ..machine(&[])
+                },
+                "lockdown",
+            ),
+            (
+                Machine {
+                    types: Types::Unfit("no field a in struct b".into()),
+                    ..machine(&[])
+                },
+                "Linux 6.1",
+            ),
+        ] {
+            let said = first(&machine);
+            assert!(said.starts_with("Does not work here: "), "{said}");
+            assert!(said.contains("Do this: ") && said.contains(words), "{said}");
+            assert!(!Diagnosis::of(&machine).works());
+        }
+    }
+
+    #[test]
+    fn functions_need_ftrace() {
+        let mut machine = machine(&[]);
+        machine.ftrace_is_off = true;
+        assert!(first(&machine).contains("Nothing is hidden"));
+        let Types::Fit(survey) = &mut machine.types else {
+            panic!("it is one");
+        };
+        let hook = PLAN.iter().find(|hook| hook.name == "fentry/filemap_fault");
+        survey.hooks.push(HookState {
+            hook: *hook.unwrap(),
+            attached: true,
+            reason: None,
+        });
+        let said = first(&machine);
+        assert!(
+            said.contains("ftrace is off") && said.contains("file mappings"),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn words_wrap_under_the_first() {
+        let mut text = String::new();
+        wrap(&mut text, "  - ", &"word ".repeat(20));
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines.len(), 2);
+        assert!(lines.iter().all(|line| line.len() <= WIDTH));
+        assert!(lines[1].starts_with("    word"));
+    }
+}
