@@ -22,6 +22,9 @@ pub struct Control {
 pub const CONTROL_EVERY_CALL: u32 = 1 << 0;
 /// The target counts only once it has called exec.
 pub const CONTROL_FROM_EXEC: u32 = 1 << 1;
+/// The target is a thread, not a process, and may be one of the collector's: how the
+/// collector tests at start that calls are seen.
+pub const CONTROL_THREAD: u32 = 1 << 2;
 
 /// Where the running kernel keeps the fields that the probes read, in bytes.
 ///

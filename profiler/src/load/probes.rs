@@ -1,34 +1,35 @@
 //! The loaded programs and their maps.
 
 use std::{
-    collections::HashMap,
-    sync::{
-        Mutex,
-        atomic::{AtomicU32, Ordering},
-    },
+    collections,
+    os::fd::{AsFd as _, AsRawFd as _, RawFd},
+    sync::Mutex,
     thread,
 };
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow};
 use aya::{
     Btf, Ebpf, EbpfLoader, Pod,
-    maps::{MapData, PerCpuArray, RingBuf},
+    maps::{HashMap, MapData, PerCpuArray, RingBuf},
     programs::{BtfTracePoint, Program},
 };
 use profiler_common::{
+    bpf_user::BpfUser,
     control::{Control, Fixed, Offsets, STACK_FRAMES, STACKS},
     counter::Counters,
     histogram::{BUCKETS, CLASSES, Settled},
 };
 
 use super::{
-    ProgramCost,
     cast::{self, Cast},
-    entry::{Entry, Way},
+    control::Orders,
+    entry::{self, Choice, Entry, Kind, Way, is_entry},
     hooks::{Hook, HookState, Need, PLAN},
     kernel::Kernel,
-    mapped::{Mapped, Window},
+    mapped::Window,
     program,
+    refusal::{in_one_line, is_of_the_verifier},
+    selfcost::{self, Misses},
 };
 
 /// What can be chosen about loading.
@@ -53,16 +54,18 @@ impl Default for Options {
 }
 
 /// The probes, in the kernel. Dropping it takes them out again.
-#[derive(Debug)]
+#[expect(missing_debug_implementations, reason = "aya's ring has none")]
 pub struct Probes {
     ebpf: Ebpf,
     hooks: Vec<HookState>,
-    control: Mapped<Control>,
+    orders: Orders,
+    ring: Option<RingBuf<MapData>>,
     entry: Entry,
-    /// Ways to see begins and ends of calls that were tried in vain.
-    tried: Vec<String>,
-    /// How often something was watched.
-    scenario: u32,
+    preemptible: Option<bool>,
+    notes: Vec<String>,
+    /// What was counted while they were tested.
+    before: Counters,
+    misses_before: Misses,
 }
 
 /// What the kernel side has summed so far; differences of two are a scenario's.
@@ -82,15 +85,33 @@ impl Probes {
     /// No BTF, no right to load programs, or a required hook that this kernel lacks.
     pub fn load(options: &Options) -> Result<Self> {
         let (kernel, loader) = Kernel::read()?;
-        let loaded = match Self::load_as(options, &kernel, loader, kernel.cast) {
-            // The kernel can have the function and refuse it, as one without a JIT does.
-            Err(_) if kernel.cast.is_some() => {
-                Self::load_as(options, &kernel, EbpfLoader::new(), None)
+        let loaded = Self::load_as(options, &kernel, loader, kernel.cast);
+        let loaded = match (loaded, kernel.cast) {
+            (Err(first), Some(_)) if is_of_the_verifier(&first) => {
+                Self::load_copying(options, &kernel, first)
             }
-            result => result,
+            (loaded, _) => loaded,
         };
         kernel.forget();
         loaded
+    }
+
+    /// Loads probes that copy what they know by its address only, as the others were refused.
+    fn load_copying(options: &Options, kernel: &Kernel, refused: anyhow::Error) -> Result<Self> {
+        match Self::load_as(options, kernel, EbpfLoader::new(), None) {
+            Ok(mut probes) => {
+                probes.notes.push(format!(
+                    "fields are copied, which is dearer, since probes with bpf_rdonly_cast were \
+                     refused: {}",
+                    in_one_line(&refused)
+                ));
+                Ok(probes)
+            }
+            Err(error) => Err(refused.context(format!(
+                "the probes are refused with bpf_rdonly_cast, and without it ({})",
+                in_one_line(&error)
+            ))),
+        }
     }
 
     fn load_as(
@@ -102,7 +123,7 @@ impl Probes {
         let btf = &kernel.btf;
         let (offsets, fixed) = (Plain(kernel.offsets), Plain(kernel.fixed(cast)));
         let log_level = if options.verbose { 5u8 } else { 0 };
-        let object = cast::link(OBJECT, cast, kernel.watch)?;
+        let object = cast::link(OBJECT, cast, kernel.symbols)?;
         let mut loader: EbpfLoader<'_> = loader;
         let mut ebpf = loader
             .btf(Some(btf))
@@ -113,58 +134,32 @@ impl Probes {
             .override_global("AYA_LOG_LEVEL", &log_level, true)
             .load(&object)
             .map_err(explain)?;
-        let (entry, tried) = Entry::choose(options.way, &object, &mut ebpf, kernel)?;
+        let mut choice = Choice::new(options.way, &mut ebpf, kernel);
+        let tp_btf_first = choice.order.first() == Some(&Kind::TpBtf);
         let first = |hook: &Hook| {
-            kernel.has(hook) && !matches!(hook.need, Need::Instead(_)) && !entry.replaces(hook.name)
+            kernel.has(hook)
+                && !matches!(hook.need, Need::Instead(_))
+                && (tp_btf_first || !is_entry(hook.name))
         };
-        let mut verified = verify(&mut ebpf, btf, first);
-        let mut hooks: Vec<HookState> = Vec::with_capacity(PLAN.len());
-        for hook in PLAN {
-            if let Need::Instead(of) = hook.need
-                && hooks
-                    .iter()
-                    .any(|other| other.hook.name == of && other.attached)
-            {
-                continue;
-            }
-            if entry.replaces(hook.name) {
-                hooks.push(HookState {
-                    hook,
-                    attached: true,
-                    reason: None,
-                });
-                continue;
-            }
-            let verified = match verified.remove(hook.name) {
-                Some(result) => result,
-                None if kernel.has(&hook) => verify_one(program(&mut ebpf, hook.name)?, &hook, btf),
-                None => Err(anyhow!("this kernel has no tracepoint {}", hook.name)),
-            };
-            let result = verified.and_then(|()| attach(&mut ebpf, hook.name));
-            if let Err(error) = &result
-                && hook.need == Need::Required
-            {
-                bail!(
-                    "cannot attach to {}, without which {}: {error:#}",
-                    hook.name,
-                    hook.without_it
-                );
-            }
-            hooks.push(HookState {
-                hook,
-                attached: result.is_ok(),
-                reason: result.err().map(|error| format!("{error:#}")),
-            });
-        }
-        let control = Mapped::new(ebpf.map("CONTROL").context("no map CONTROL")?)?;
-        Ok(Self {
+        let verified = verify(&mut ebpf, btf, first);
+        let hooks = attach_plan(&mut ebpf, kernel, verified)?;
+        let mut orders = Orders::new(ebpf.map("CONTROL").context("no map CONTROL")?)?;
+        let mut ring = RingBuf::try_from(ebpf.take_map("RING").context("no map RING")?)?;
+        let entry = choice.attach(&object, &mut ebpf, btf, &mut orders, &mut ring)?;
+        let mut probes = Self {
             ebpf,
-            control,
             hooks,
+            orders,
+            ring: Some(ring),
             entry,
-            tried,
-            scenario: 0,
-        })
+            preemptible: choice.preemptible,
+            notes: choice.notes,
+            before: Counters::ZERO,
+            misses_before: Misses::default(),
+        };
+        probes.before = probes.counters()?;
+        probes.misses_before = probes.misses()?;
+        Ok(probes)
     }
 
     /// What became of each hook of the plan.
@@ -174,12 +169,17 @@ impl Probes {
 
     /// How begins and ends of calls are seen: `tp_btf`, `kprobe.session` or `raw_syscalls`.
     pub fn entry(&self) -> &'static str {
-        self.entry.name()
+        self.entry.kind.name()
     }
 
-    /// Better ways that this kernel refused, and why.
-    pub fn refused_entries(&self) -> &[String] {
-        &self.tried
+    /// Can programs on `sys_enter` be preempted here? `None` if it was not measured.
+    pub fn preemptible(&self) -> Option<bool> {
+        self.preemptible
+    }
+
+    /// What did not go as it does on other kernels: ways that were refused, and why.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// The loaded object, for `aya-log`.
@@ -188,31 +188,17 @@ impl Probes {
     }
 
     /// Tells the kernel side what to watch from now on.
-    pub fn control(&mut self, mut control: Control) {
-        if control.target != 0 {
-            self.scenario += 1;
-        }
-        control.scenario = self.scenario;
-        let to = self.control.entry().as_ptr();
-        // SAFETY: the mapped entry. The target is written first where it is taken away, and
-        // last where it is given: a program that sees it sees what goes with it.
-        unsafe {
-            let target = AtomicU32::from_ptr(&raw mut (*to).target);
-            target.store(0, Ordering::Release);
-            (&raw mut (*to).flags).write_volatile(control.flags);
-            (&raw mut (*to).scenario).write_volatile(control.scenario);
-            (&raw mut (*to).threshold_ns).write_volatile(control.threshold_ns);
-            target.store(control.target, Ordering::Release);
-        }
+    pub fn control(&mut self, control: Control) {
+        self.orders.give(control);
     }
 
     /// Takes the ring out; it can be taken once.
+    ///
+    /// # Errors
+    ///
+    /// It was taken before.
     pub fn take_ring(&mut self) -> Result<RingBuf<MapData>> {
-        let map = self
-            .ebpf
-            .take_map("RING")
-            .context("the ring was taken before")?;
-        Ok(RingBuf::try_from(map)?)
+        self.ring.take().context("the ring was taken before")
     }
 
     /// The kernel stacks by id; each ends with its first frame of 0.
@@ -225,7 +211,7 @@ impl Probes {
         Window::new(map, STACKS)
     }
 
-    /// What the kernel side has counted of itself since it was loaded.
+    /// What the kernel side has counted of itself since it was loaded and tested.
     pub fn counters(&self) -> Result<Counters> {
         let map = self.ebpf.map("COUNTERS").context("no map COUNTERS")?;
         let map = PerCpuArray::<_, Counters>::try_from(map)?;
@@ -233,7 +219,7 @@ impl Probes {
         for one in map.get(&0, 0)?.iter() {
             sum.add(one);
         }
-        Ok(sum)
+        Ok(sum.since(&self.before))
     }
 
     /// What was settled quietly since the probes were loaded.
@@ -263,13 +249,48 @@ impl Probes {
         Ok(snapshot)
     }
 
-    /// What the programs cost and missed.
-    pub fn cost(&self) -> Result<ProgramCost> {
-        let session = match &self.entry {
-            Entry::Session(session) => Some(session.program()),
-            Entry::TpBtf | Entry::Classic => None,
-        };
-        ProgramCost::read(&self.ebpf, session)
+    /// What the programs cost, in ns, while the kernel measured it.
+    ///
+    /// # Errors
+    ///
+    /// /proc does not say.
+    pub fn run_ns(&self) -> Result<u64> {
+        selfcost::run_ns(self.programs())
+    }
+
+    /// Runs that the kernel skipped since the probes were loaded and tested, by hook.
+    ///
+    /// # Errors
+    ///
+    /// /proc does not say.
+    pub fn misses(&self) -> Result<Misses> {
+        Ok(Misses::read(self.programs())?.since(&self.misses_before))
+    }
+
+    /// Processes that made BPF map system calls while something was watched.
+    ///
+    /// # Errors
+    ///
+    /// The map cannot be read.
+    pub fn bpf_users(&self) -> Result<Vec<(u32, BpfUser)>> {
+        let name = "BPF_USERS_BY_PID";
+        let map = self
+            .ebpf
+            .map(name)
+            .with_context(|| format!("no map {name}"))?;
+        let map = HashMap::<_, u32, BpfUser>::try_from(map)?;
+        Ok(map.iter().collect::<Result<_, _>>()?)
+    }
+
+    /// The loaded programs: the hook that each is on, and its descriptor.
+    fn programs(&self) -> impl Iterator<Item = (&str, RawFd)> {
+        // Others are not loaded: this kernel has no such hook.
+        let loaded = self.ebpf.programs().filter_map(|(name, program)| {
+            let fd = program.fd().ok()?.as_fd().as_raw_fd();
+            Some((entry::hook_of(name), fd))
+        });
+        let session = self.entry.session.iter();
+        loaded.chain(session.map(|session| (Kind::Session.name(), session.program())))
     }
 }
 
@@ -286,15 +307,15 @@ unsafe impl Pod for Plain<Fixed> {}
 pub(super) static OBJECT: &[u8] =
     aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/profiler-ebpf"));
 
+/// What the kernel said to programs, by their hook.
+type Verified = collections::HashMap<&'static str, Result<()>>;
+
 /// Hands programs to the kernel, which verifies each before it takes it: most of what a
 /// start takes. They do not wait for each other there, so it is done on two CPUs.
-fn verify(
-    ebpf: &mut Ebpf,
-    btf: &Btf,
-    wanted: impl Fn(&Hook) -> bool,
-) -> HashMap<&'static str, Result<()>> {
+fn verify(ebpf: &mut Ebpf, btf: &Btf, wanted: impl Fn(&Hook) -> bool) -> Verified {
     let wanted = PLAN.iter().filter(|hook| wanted(hook));
-    let mut wanted: HashMap<&str, &Hook> = wanted.map(|hook| (hook.name, hook)).collect();
+    let mut wanted: collections::HashMap<&str, &Hook> =
+        wanted.map(|hook| (hook.name, hook)).collect();
     let programs = ebpf
         .programs_mut()
         .filter_map(|(name, program)| Some((wanted.remove(name)?, program)))
@@ -317,6 +338,50 @@ fn verify(
 fn verify_one(program: &mut Program, hook: &Hook, btf: &Btf) -> Result<()> {
     let program: &mut BtfTracePoint = program.try_into()?;
     Ok(program.load(hook.name, btf)?)
+}
+
+/// Attaches all hooks of the plan but those that see calls.
+fn attach_plan(ebpf: &mut Ebpf, kernel: &Kernel, mut verified: Verified) -> Result<Vec<HookState>> {
+    let mut hooks: Vec<HookState> = Vec::with_capacity(PLAN.len());
+    for hook in PLAN {
+        if let Need::Instead(of) = hook.need
+            && hooks
+                .iter()
+                .any(|other| other.hook.name == of && other.attached)
+        {
+            continue;
+        }
+        if is_entry(hook.name) {
+            hooks.push(HookState {
+                hook,
+                attached: true,
+                reason: None,
+            });
+            continue;
+        }
+        let verified = match verified.remove(hook.name) {
+            Some(result) => result,
+            None if kernel.has(&hook) => verify_one(program(ebpf, hook.name)?, &hook, &kernel.btf),
+            None => Err(anyhow!("this kernel has no tracepoint {}", hook.name)),
+        };
+        let result = verified.and_then(|()| attach(ebpf, hook.name));
+        let reason = match result {
+            Ok(()) => None,
+            Err(error) if hook.need == Need::Required => {
+                return Err(error.context(format!(
+                    "cannot attach to {}, without which {}",
+                    hook.name, hook.without_it
+                )));
+            }
+            Err(error) => Some(format!("{error:#}")),
+        };
+        hooks.push(HookState {
+            hook,
+            attached: reason.is_none(),
+            reason,
+        });
+    }
+    Ok(hooks)
 }
 
 fn attach(ebpf: &mut Ebpf, name: &str) -> Result<()> {
