@@ -8,6 +8,7 @@ mod exec;
 mod ids;
 mod killed;
 mod many;
+mod maps;
 mod ring;
 mod stopped;
 
