@@ -1,6 +1,7 @@
 //! Every call, exactly: readers on one processor, with preemption as each kernel offers it.
 //!
-//! What the profiler saw and what it counted as missed must be what was read, to the one.
+//! What the profiler saw and what it counted as missed must be what was read, to the one. One
+//! run is made where a session of kprobes sees nothing: the profiler has to find that out.
 
 use std::path::Path;
 
@@ -21,6 +22,11 @@ const READERS: [u32; 2] = [4, 16];
 const CALLS: u32 = 80_000;
 /// How begins and ends are seen: as the profiler chooses, and as it does elsewhere.
 const WAYS: [&str; 2] = ["auto", "tp-btf"];
+/// Asks for a session of kprobes, which attaches and sees nothing while
+/// `kernel.ftrace_enabled` is 0.
+const BLIND: &str = "session, ftrace off";
+/// The way that must not be taken then.
+const SESSION: &str = "kprobe.session";
 /// Modes of preemption that are tried where the kernel has them, besides its own.
 const MODES: [&str; 2] = ["lazy", "full"];
 
@@ -62,7 +68,8 @@ impl Row {
     pub(super) fn is_good(&self) -> bool {
         self.made == u64::from(CALLS)
             && self.seen + self.missed == self.made
-            && (self.missed == 0 || self.asked != WAYS[0])
+            && (self.missed == 0 || self.asked == WAYS[1])
+            && (self.asked != BLIND || self.entry != SESSION)
     }
 }
 
@@ -105,7 +112,8 @@ fn boot(
     let left = guest::boot(tools, kernel, profiler, &work.0, &machine)?;
     let offered = guest::file(&left, "preempt")?.trim().to_owned();
     let mut rows = Vec::new();
-    for (asked, readers) in runs() {
+    let runs = runs().chain([(BLIND, READERS[0])]);
+    for (asked, readers) in runs {
         let name = format!("{asked}-{readers}");
         let status = guest::file(&left, &format!("{name}.status"))?;
         if status.trim() != "0" {
@@ -129,14 +137,21 @@ fn runs() -> impl Iterator<Item = (&'static str, u32)> {
 fn script() -> String {
     let mut script = String::from("cat /sys/kernel/debug/sched/preempt >/out/preempt\n");
     for (way, readers) in runs() {
-        let out = format!("/out/{way}-{readers}");
-        script += &format!(
-            "profiler bench --dir /mnt --size 1M --scenario warm --threads {readers} \
-             --reads {CALLS} --entry {way} --json - >{out} 2>{out}.progress\n\
-             echo $? >{out}.status\n"
-        );
+        script += &bench(&format!("--entry {way}"), readers, way);
     }
-    script
+    script += "echo 0 >/proc/sys/kernel/ftrace_enabled\n";
+    // Where a session would lose returns, it is not tried.
+    script + &bench("--quiet-neighbours", READERS[0], BLIND)
+}
+
+/// The line that runs the bench.
+fn bench(words: &str, readers: u32, name: &str) -> String {
+    let out = format!("/out/{name}-{readers}");
+    format!(
+        "profiler bench --dir /mnt --size 1M --scenario warm --threads {readers} \
+         --reads {CALLS} {words} --json - >\"{out}\" 2>\"{out}.progress\"\n\
+         echo $? >\"{out}.status\"\n"
+    )
 }
 
 /// The mode in parentheses: `none voluntary (full) lazy`.
@@ -206,6 +221,15 @@ pub(super) mod tests {
         assert!(!row(79_999, 1, "auto").is_good());
         assert!(row(79_999, 1, "tp-btf").is_good());
         assert!(!row(79_998, 1, "tp-btf").is_good());
+    }
+
+    #[test]
+    fn a_session_that_sees_nothing_must_not_be_taken() {
+        let mut row = row(80_000, 0, BLIND);
+        assert!(row.is_good());
+        row.entry = SESSION.into();
+        assert!(!row.is_good());
+        assert!(!self::row(79_999, 1, BLIND).is_good());
     }
 
     #[test]
