@@ -7,10 +7,10 @@ use std::{
     thread,
 };
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, bail};
 use aya::{
     Btf, Ebpf, EbpfLoader, Pod,
-    maps::{HashMap, MapData, PerCpuArray, RingBuf},
+    maps::{HashMap, Map, MapData, PerCpuArray, RingBuf},
     programs::{BtfTracePoint, Program},
 };
 use profiler_common::{
@@ -144,7 +144,7 @@ impl Probes {
         let verified = verify(&mut ebpf, btf, first);
         let hooks = attach_plan(&mut ebpf, kernel, verified)?;
         let mut orders = Orders::new(ebpf.map("CONTROL").context("no map CONTROL")?)?;
-        let mut ring = RingBuf::try_from(ebpf.take_map("RING").context("no map RING")?)?;
+        let mut ring = ring(&ebpf)?;
         let entry = choice.attach(&object, &mut ebpf, btf, &mut orders, &mut ring)?;
         let mut probes = Self {
             ebpf,
@@ -306,6 +306,16 @@ unsafe impl Pod for Plain<Fixed> {}
 
 pub(super) static OBJECT: &[u8] =
     aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/profiler-ebpf"));
+
+/// The ring, by a descriptor of its own: the map has to stay with the others, as a session of
+/// kprobes is loaded with them.
+fn ring(ebpf: &Ebpf) -> Result<RingBuf<MapData>> {
+    let Some(Map::RingBuf(map)) = ebpf.map("RING") else {
+        bail!("no ring RING");
+    };
+    let map = MapData::from_fd(map.fd().as_fd().try_clone_to_owned()?)?;
+    Ok(RingBuf::try_from(Map::RingBuf(map))?)
+}
 
 /// What the kernel said to programs, by their hook.
 type Verified = collections::HashMap<&'static str, Result<()>>;

@@ -42,6 +42,8 @@ pub(super) struct Row {
     made: u64,
     seen: u64,
     missed: u64,
+    /// What the report says of itself besides: ways that were refused, among others.
+    notes: Vec<String>,
 }
 
 impl Row {
@@ -61,14 +63,18 @@ impl Row {
             made: number(&syscr.context("the report has no witness syscr")?["theirs"])?,
             seen: number(&scenario["calls"])?,
             missed: number(&scenario["missed_calls"]["total"])?,
+            notes: serde_json::from_value(report["quality"]["notes"].clone())
+                .context("the report has no notes")?,
         })
     }
 
-    /// Is each call accounted for? And is none missed, unless it was asked for?
+    /// Is each call accounted for? And is none missed, and no way refused, unless it was asked
+    /// for?
     pub(super) fn is_good(&self) -> bool {
         self.made == u64::from(CALLS)
             && self.seen + self.missed == self.made
             && (self.missed == 0 || self.asked == WAYS[1])
+            && (self.notes.is_empty() || self.asked != WAYS[0])
             && (self.asked != BLIND || self.entry != SESSION)
     }
 }
@@ -207,6 +213,7 @@ pub(super) mod tests {
     pub(in crate::kernels) fn row(seen: u64, missed: u64, asked: &'static str) -> Row {
         let report = json!({
             "session": { "entry": "tp_btf" },
+            "quality": { "notes": [] },
             "scenarios": [{
                 "calls": seen, "missed_calls": { "total": missed },
                 "witness": [{ "name": "syscr", "theirs": 80_000 }],
@@ -221,6 +228,15 @@ pub(super) mod tests {
         assert!(!row(79_999, 1, "auto").is_good());
         assert!(row(79_999, 1, "tp-btf").is_good());
         assert!(!row(79_998, 1, "tp-btf").is_good());
+    }
+
+    #[test]
+    fn a_way_that_is_refused_is_not_as_it_should_be() {
+        for (asked, good) in [("auto", false), ("tp-btf", true), (BLIND, true)] {
+            let mut row = row(80_000, 0, asked);
+            row.notes.push("refused".into());
+            assert_eq!(row.is_good(), good, "{asked}");
+        }
     }
 
     #[test]
