@@ -270,13 +270,8 @@ fn first<T>(order: &[Kind], mut have: impl FnMut(Kind) -> Result<T>) -> Result<(
 
 /// Why a way is refused that does not tell these kinds of calls.
 fn blind(missing: &[&str]) -> String {
-    let off = std::fs::read_to_string("/proc/sys/kernel/ftrace_enabled");
-    let hint = match off {
-        Ok(text) if text.trim() == "0" => " (kernel.ftrace_enabled is 0)",
-        _ => "",
-    };
     format!(
-        "it is attached, but of reads of our own it told no {}{hint}",
+        "it is attached, but of reads of our own it told no {}",
         missing.join(", no ")
     )
 }

@@ -1,9 +1,8 @@
 //! Reads of the collector's own, by which a way to see calls is tested at start.
 //!
-//! A kernel can take a way and yet never run it: with `kernel.ftrace_enabled` at 0, a session
-//! of kprobes attaches without an error and sees nothing. So a thread of ours makes one call of
-//! each kind, and each has to come out of the ring, with what its begin knows and what its end
-//! knows.
+//! That a kernel takes a way does not prove that it runs it, or that a begin and an end find what
+//! they look for. So a thread of ours makes one call of each kind, and each has to come out of the
+//! ring, with what its begin knows and what its end knows.
 
 use std::{
     io::{IoSliceMut, Write as _},

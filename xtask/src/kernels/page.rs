@@ -78,9 +78,7 @@ On one processor, with QEMU's instruction clock, threads (*readers*) make warm r
 in each mode of preemption that the kernel has. *way* is how begins and ends of calls are seen:
 chosen by the profiler (`auto`), or by name (`--entry tp-btf`) to show what is missed where
 programs of raw tracepoints can be preempted. *missed* are the calls of which the begin, the end or
-both were not seen, counted against the kernel's own count of each thread's reads. In the last run
-of each boot a session of kprobes is asked for while `kernel.ftrace_enabled` is 0: it attaches and
-sees nothing, which the profiler has to find out and take another way.
+both were not seen, counted against the kernel's own count of each thread's reads.
 
 ";
 

@@ -1,7 +1,6 @@
 //! Every call, exactly: readers on one processor, with preemption as each kernel offers it.
 //!
-//! What the profiler saw and what it counted as missed must be what was read, to the one. One
-//! run is made where a session of kprobes sees nothing: the profiler has to find that out.
+//! What the profiler saw and what it counted as missed must be what was read, to the one.
 
 use std::path::Path;
 
@@ -22,11 +21,6 @@ const READERS: [u32; 2] = [4, 16];
 const CALLS: u32 = 80_000;
 /// How begins and ends are seen: as the profiler chooses, and as it does elsewhere.
 const WAYS: [&str; 2] = ["auto", "tp-btf"];
-/// Asks for a session of kprobes, which attaches and sees nothing while
-/// `kernel.ftrace_enabled` is 0.
-const BLIND: &str = "session, ftrace off";
-/// The way that must not be taken then.
-const SESSION: &str = "kprobe.session";
 /// Modes of preemption that are tried where the kernel has them, besides its own.
 const MODES: [&str; 2] = ["lazy", "full"];
 
@@ -73,9 +67,8 @@ impl Row {
     pub(super) fn is_good(&self) -> bool {
         self.made == u64::from(CALLS)
             && self.seen + self.missed == self.made
-            && (self.missed == 0 || self.asked == WAYS[1])
+            && (self.missed == 0 || self.asked != WAYS[0])
             && (self.notes.is_empty() || self.asked != WAYS[0])
-            && (self.asked != BLIND || self.entry != SESSION)
     }
 }
 
@@ -118,8 +111,7 @@ fn boot(
     let left = guest::boot(tools, kernel, profiler, &work.0, &machine)?;
     let offered = guest::file(&left, "preempt")?.trim().to_owned();
     let mut rows = Vec::new();
-    let runs = runs().chain([(BLIND, READERS[0])]);
-    for (asked, readers) in runs {
+    for (asked, readers) in runs() {
         let name = format!("{asked}-{readers}");
         let status = guest::file(&left, &format!("{name}.status"))?;
         if status.trim() != "0" {
@@ -143,21 +135,14 @@ fn runs() -> impl Iterator<Item = (&'static str, u32)> {
 fn script() -> String {
     let mut script = String::from("cat /sys/kernel/debug/sched/preempt >/out/preempt\n");
     for (way, readers) in runs() {
-        script += &bench(&format!("--entry {way}"), readers, way);
+        let out = format!("/out/{way}-{readers}");
+        script += &format!(
+            "profiler bench --dir /mnt --size 1M --scenario warm --threads {readers} \
+             --reads {CALLS} --entry {way} --json - >{out} 2>{out}.progress\n\
+             echo $? >{out}.status\n"
+        );
     }
-    script += "echo 0 >/proc/sys/kernel/ftrace_enabled\n";
-    // Where a session would lose returns, it is not tried.
-    script + &bench("--quiet-neighbours", READERS[0], BLIND)
-}
-
-/// The line that runs the bench.
-fn bench(words: &str, readers: u32, name: &str) -> String {
-    let out = format!("/out/{name}-{readers}");
-    format!(
-        "profiler bench --dir /mnt --size 1M --scenario warm --threads {readers} \
-         --reads {CALLS} {words} --json - >\"{out}\" 2>\"{out}.progress\"\n\
-         echo $? >\"{out}.status\"\n"
-    )
+    script
 }
 
 /// The mode in parentheses: `none voluntary (full) lazy`.
@@ -232,20 +217,11 @@ pub(super) mod tests {
 
     #[test]
     fn a_way_that_is_refused_is_not_as_it_should_be() {
-        for (asked, good) in [("auto", false), ("tp-btf", true), (BLIND, true)] {
+        for (asked, good) in [("auto", false), ("tp-btf", true)] {
             let mut row = row(80_000, 0, asked);
             row.notes.push("refused".into());
             assert_eq!(row.is_good(), good, "{asked}");
         }
-    }
-
-    #[test]
-    fn a_session_that_sees_nothing_must_not_be_taken() {
-        let mut row = row(80_000, 0, BLIND);
-        assert!(row.is_good());
-        row.entry = SESSION.into();
-        assert!(!row.is_good());
-        assert!(!self::row(79_999, 1, BLIND).is_good());
     }
 
     #[test]

@@ -404,6 +404,34 @@ fn calls_known_from_syscr_only_are_not_proved_by_it() {
     }
 }
 
+/// Where the quick calls were missed, the median of the others is larger.
+#[test]
+fn quantiles_of_some_calls_prove_nothing() {
+    let mut scenario = scenario("buffered", 10);
+    scenario.missed_calls = v1::MissedCalls::of(1, 0, 0);
+    scenario.latency_ns = Some(v1::Latency {
+        p50: 7_000,
+        p99: 7_000,
+        ..v1::Latency::default()
+    });
+    for theirs in [10, 7_000_000] {
+        let readings = Readings {
+            ops: Some(OpRecord {
+                count: 11,
+                p50_ns: theirs,
+                p99_ns: theirs,
+                ..OpRecord::default()
+            }),
+            ..Readings::default()
+        };
+        let witnesses = compare(&scenario, &readings);
+        for name in ["latency-p50", "latency-p99"] {
+            let told = witnesses.iter().find(|w| w.name == name).unwrap();
+            assert!(told.void && !told.agrees, "{told:?}");
+        }
+    }
+}
+
 /// Missed calls make ours too small, never too large.
 #[test]
 fn what_missed_calls_do_not_explain_disagrees() {
