@@ -26,6 +26,9 @@ pub const CONTROL_FROM_EXEC: u32 = 1 << 1;
 pub const CONTROL_STARTS_TOLD: u32 = 1 << 2;
 /// Hooks: the end of every completion is told (`block_io_done`).
 pub const CONTROL_ENDS_TOLD: u32 = 1 << 3;
+/// The target is a thread, not a process, and may be one of the collector's: how the
+/// collector tests at start that calls are seen.
+pub const CONTROL_THREAD: u32 = 1 << 4;
 
 /// Where the running kernel keeps the fields that the probes read, in bytes.
 ///

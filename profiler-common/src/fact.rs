@@ -225,6 +225,9 @@ pub const CALL_FAULT: u32 = 6;
 /// In the table of calls only: it is no read, but the kernel counts it as one
 /// (`task_struct.ioac.syscr`).
 pub const CALL_COUNTED: u32 = 7;
+/// In the table of calls only: `bpf(2)`. While a map system call is in progress, the kernel
+/// skips kprobes and classic tracepoints on its CPU.
+pub const CALL_BPF: u32 = 8;
 
 /// The thread ended inside the call.
 pub const ENDED_BY_EXIT: u32 = 1 << 0;

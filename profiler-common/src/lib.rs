@@ -6,10 +6,12 @@
 //!
 //! - [`fact`]: what the ring carries.
 //! - [`control`]: what the collector tells the kernel side, before and while it runs.
+//! - [`bpf_user`]: who makes BPF map system calls.
 //! - [`counter`]: what the kernel side counts of itself: facts made, lost, refused.
 //! - [`histogram`]: how quiet calls are settled in the kernel.
 #![no_std]
 
+pub mod bpf_user;
 pub mod control;
 pub mod counter;
 pub mod fact;

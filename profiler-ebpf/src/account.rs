@@ -13,6 +13,8 @@
 //! Where the kernel has no such count (`CONFIG_TASK_XACCT` unset), every difference is 0,
 //! and only a begin without an end, or an end without a begin, is known.
 
+use profiler_common::fact::CALL_BPF;
+
 use crate::{
     emit::count,
     kernel,
@@ -101,7 +103,8 @@ pub(crate) fn enter_scenario(task: *const u8, thread: &mut Thread, scenario: u32
 /// A thread that is met when it is switched in: it may be in the middle of a read.
 #[inline(always)]
 pub(crate) fn met_asleep(task: *const u8, thread: &mut Thread) {
-    if call(kernel::number_in_progress(task)) != 0 {
+    let call = call(kernel::number_in_progress(task));
+    if call != 0 && call != CALL_BPF {
         thread.account.state = IN_EARLIER;
     }
 }

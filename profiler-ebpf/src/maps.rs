@@ -8,6 +8,7 @@ use aya_ebpf::{
     maps::{Array, PerCpuArray},
 };
 use profiler_common::{
+    bpf_user::{BPF_USERS, BpfUser},
     control::{ABSENT, CALLS, Control, Fixed, Offsets, STACK_FRAMES, STACKS},
     counter::Counters,
     fact::RequestFacts,
@@ -107,6 +108,10 @@ pub(crate) static SETTLED: PerCpuArray<Settled> = PerCpuArray::with_max_entries(
 /// Runs of [`crate::probes`]' test of preemption: all, and those that could be preempted.
 #[map]
 pub(crate) static PREEMPTIBLE: Array<[u64; 2]> = Array::with_max_entries(1, 0);
+
+/// Who makes BPF map system calls, by process. Full, it takes no more.
+#[btf_map]
+pub(crate) static BPF_USERS_BY_PID: HashMap<u32, BpfUser, { BPF_USERS }, 0> = HashMap::new();
 
 #[map]
 static CONTROL: Array<Control> = Array::with_max_entries(1, BPF_F_MMAPABLE);

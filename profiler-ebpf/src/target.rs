@@ -5,7 +5,7 @@
 //! process, gets one at birth (see [`crate::probes::task`]). Between scenarios nobody is:
 //! a state outlives the scenario that it was made in, so each use asks first.
 
-use profiler_common::control::{CONTROL_FROM_EXEC, Control};
+use profiler_common::control::{CONTROL_FROM_EXEC, CONTROL_THREAD, Control};
 
 use crate::{
     account,
@@ -60,8 +60,12 @@ pub(crate) fn watching() -> bool {
 /// A thread without a state: is it one of the target's?
 #[inline(always)]
 fn meet(task: *const u8, control: &Control) -> Option<&'static mut Thread> {
-    if control.flags & CONTROL_FROM_EXEC != 0 {
-        return None;
+    // One test for both flags: each switch to a thread without a state comes by here.
+    if control.flags & (CONTROL_FROM_EXEC | CONTROL_THREAD) != 0 {
+        if control.flags & CONTROL_THREAD == 0 || kernel::tid(task) != control.target {
+            return None;
+        }
+        return give_state(task);
     }
     if kernel::pid(task) != control.target {
         return None;
@@ -72,14 +76,18 @@ fn meet(task: *const u8, control: &Control) -> Option<&'static mut Thread> {
 /// Watches a thread from now on.
 #[inline(always)]
 pub(crate) fn watch(task: *const u8) -> Option<&'static mut Thread> {
-    let pid = kernel::pid(task);
-    if pid == fixed!(self_pid) {
+    if kernel::pid(task) == fixed!(self_pid) {
         return None;
     }
+    give_state(task)
+}
+
+#[inline(always)]
+fn give_state(task: *const u8) -> Option<&'static mut Thread> {
     match new_thread(task) {
         Some(state) => {
             state.tid = kernel::tid(task);
-            state.pid = pid;
+            state.pid = kernel::pid(task);
             account::open(task, state);
             Some(state)
         }

@@ -3,7 +3,9 @@
 //! Hooks, one pair of them: `sys_enter`, `sys_exit` (raw, with BTF; every kernel), or a session
 //! on the functions behind the system calls (since 6.10), or the classic tracepoints of the
 //! same names, where programs on the first can be preempted (since 7.0). Facts: `Ended`; quiet
-//! calls settle in the histogram. Without them there are no calls.
+//! calls settle in the histogram. Without them there are no calls. They see `bpf(2)` too, and
+//! count who makes map system calls: those have the kernel skip sessions and classic
+//! tracepoints.
 
 use aya_ebpf::{
     EbpfContext as _,
@@ -11,9 +13,10 @@ use aya_ebpf::{
     programs::{BtfTracePointContext, ProbeContext, RetProbeContext, TracePointContext},
 };
 use profiler_common::{
+    bpf_user::{BPF_MAP_COMMANDS, BpfUser},
     control::{CONTROL_EVERY_CALL, Control},
     fact::{
-        CALL_COUNTED, CALL_PREAD, CALL_PREADV2, CALL_READ, CALL_READV, ENDED_QUIET,
+        CALL_BPF, CALL_COUNTED, CALL_PREAD, CALL_PREADV2, CALL_READ, CALL_READV, ENDED_QUIET,
         ENDED_SWITCH_UNSEEN,
     },
 };
@@ -21,8 +24,8 @@ use profiler_common::{
 use crate::{
     account::{self, End},
     emit,
-    kernel::{self, File, at},
-    maps::{call, control, current_task, thread},
+    kernel::{self, File, at, fixed},
+    maps::{BPF_USERS_BY_PID, call, control, current_task, thread},
     settle::settle,
     target,
     thread::{Open, Thread},
@@ -45,7 +48,7 @@ fn sys_exit(ctx: BtfTracePointContext) -> i32 {
     let regs: *const u8 = ctx.arg(0);
     // Most of what the machine calls is no read: that is told before anything else.
     let call = call(kernel::field(regs, at!(regs_number)));
-    if call != 0 {
+    if call != 0 && call != CALL_BPF {
         end(current_task(), ctx.arg(1), call == CALL_COUNTED);
     }
     0
@@ -86,7 +89,7 @@ fn classic_sys_enter(ctx: TracePointContext) -> u32 {
 #[tracepoint(category = "raw_syscalls", name = "sys_exit")]
 fn classic_sys_exit(ctx: TracePointContext) -> u32 {
     let call = call(classic_number(&ctx));
-    if call != 0 {
+    if call != 0 && call != CALL_BPF {
         // SAFETY: within the tracepoint's record: its head, the number, the result.
         let returned = unsafe { ctx.as_ptr().cast::<i64>().add(2).read_volatile() };
         end(current_task(), returned, call == CALL_COUNTED);
@@ -103,6 +106,10 @@ fn classic_number(ctx: &TracePointContext) -> u64 {
 /// A call begins; `false` if nobody watches it.
 #[inline(always)]
 fn begin(task: *const u8, regs: *const u8, call: u32) -> bool {
+    if call == CALL_BPF {
+        bpf_call(task, regs);
+        return false;
+    }
     let Some(thread) = target::ours(task) else {
         return false;
     };
@@ -121,6 +128,28 @@ fn begin(task: *const u8, regs: *const u8, call: u32) -> bool {
     thread.open.switches = kernel::switches(task);
     thread.open.call_ns = emit::now();
     true
+}
+
+/// A process calls `bpf(2)` while something is watched.
+#[inline(always)]
+fn bpf_call(task: *const u8, regs: *const u8) {
+    let command: u64 = kernel::field(regs, at!(regs_arg0));
+    let pid = kernel::pid(task);
+    let on_a_map = command < u64::BITS.into() && BPF_MAP_COMMANDS >> command & 1 != 0;
+    if !on_a_map || pid == fixed!(self_pid) || !target::watching() {
+        return;
+    }
+    if let Some(user) = BPF_USERS_BY_PID.get_ptr_mut(pid) {
+        // SAFETY: a live entry; entries are never removed.
+        emit::add(unsafe { &mut (*user).calls }, 1);
+        return;
+    }
+    let user = BpfUser {
+        calls: 1,
+        comm: kernel::comm(task),
+    };
+    // Of more processes than it holds the first ones are named.
+    let _ = BPF_USERS_BY_PID.insert(pid, user, 0);
 }
 
 /// A call ends.

@@ -21,16 +21,16 @@ pub(super) struct Cast {
     pub(super) file: u32,
 }
 
-/// Numbers in the kernel's BTF that only some programs need.
+/// Numbers in the kernel's BTF of symbols that only some programs refer to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Watch {
+pub(super) struct Symbols {
     /// Function `bpf_session_is_return`, since 6.10.
     pub(super) session: Option<u32>,
     /// Variable `__preempt_count`, since 6.13.
     pub(super) preempt_count: Option<u32>,
 }
 
-impl Watch {
+impl Symbols {
     pub(super) fn of(fields: &Fields) -> Self {
         Self {
             session: fields.function("bpf_session_is_return"),
@@ -65,9 +65,9 @@ impl Cast {
 
 /// The object file with the function's number where its stand-in is called. Without the
 /// function the call is never reached, but has to be something that the kernel knows. What
-/// stands for the numbers of `watch` stays where the kernel lacks them: the programs that
+/// stands for the numbers of `symbols` stays where the kernel lacks them: the programs that
 /// need them are not loaded then.
-pub(super) fn link(file: &[u8], cast: Option<Cast>, watch: Watch) -> Result<Vec<u8>> {
+pub(super) fn link(file: &[u8], cast: Option<Cast>, symbols: Symbols) -> Result<Vec<u8>> {
     let parsed = object::File::parse(file).context("the probes' object file")?;
     let ranges = parsed
         .sections()
@@ -90,13 +90,13 @@ pub(super) fn link(file: &[u8], cast: Option<Cast>, watch: Watch) -> Result<Vec<
                 instruction[4..].copy_from_slice(&number.to_le_bytes());
             } else if instruction[..2] == [CALL, 0]
                 && stands_for(STAND_IN_SESSION)
-                && let Some(function) = watch.session
+                && let Some(function) = symbols.session
             {
                 instruction[1] = BPF_PSEUDO_KFUNC_CALL << 4;
                 instruction[4..].copy_from_slice(&function.to_le_bytes());
             } else if instruction[0] == LOAD
                 && stands_for(STAND_IN_PREEMPT)
-                && let Some(variable) = watch.preempt_count
+                && let Some(variable) = symbols.preempt_count
             {
                 instruction[1] |= BPF_PSEUDO_BTF_ID << 4;
                 instruction[4..].copy_from_slice(&variable.to_le_bytes());
@@ -128,16 +128,16 @@ mod tests {
             word: 1,
             file: 2,
         };
-        let linked = link(OBJECT, Some(cast), Watch::default()).expect("an object file");
+        let linked = link(OBJECT, Some(cast), Symbols::default()).expect("an object file");
         assert_eq!(count(&linked, stand_in), 0);
         assert_eq!(count(&linked, [CALL, 0x20, 0, 0, 0x34, 0x12, 0, 0]), calls);
-        let without = link(OBJECT, None, Watch::default()).expect("an object file");
+        let without = link(OBJECT, None, Symbols::default()).expect("an object file");
         assert_eq!(count(&without, stand_in), 0);
         assert_eq!(without.len(), OBJECT.len());
     }
 
     #[test]
     fn what_is_no_object_file_is_an_error() {
-        assert!(link(b"no object file", None, Watch::default()).is_err());
+        assert!(link(b"no object file", None, Symbols::default()).is_err());
     }
 }

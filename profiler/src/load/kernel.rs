@@ -6,11 +6,11 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use aya::{Btf, EbpfLoader};
 use profiler_common::{
     control::{CALLS, Fixed, Offsets},
-    fact::{CALL_COUNTED, CALL_PREAD, CALL_PREADV, CALL_PREADV2, CALL_READ, CALL_READV},
+    fact::{CALL_BPF, CALL_COUNTED, CALL_PREAD, CALL_PREADV, CALL_PREADV2, CALL_READ, CALL_READV},
 };
 
 use super::{
-    cast::{Cast, Watch},
+    cast::{Cast, Symbols},
     fields::Fields,
     hooks::{Hook, PLAN},
     offsets,
@@ -20,7 +20,7 @@ use super::{
 pub(super) struct Kernel {
     pub(super) offsets: Offsets,
     pub(super) cast: Option<Cast>,
-    pub(super) watch: Watch,
+    pub(super) symbols: Symbols,
     /// A session of kprobes loses no return: `fprobe` rests on the function graph (since
     /// 6.14). Before that it has a limited number of returns, and loses more in silence.
     pub(super) keeps_returns: bool,
@@ -45,7 +45,7 @@ impl Kernel {
                 offsets: offsets::look_up(&fields)
                     .map_err(|error| anyhow!("{error:#}; `profiler doctor` says what to do"))?,
                 cast: Cast::of(&fields),
-                watch: Watch::of(&fields),
+                symbols: Symbols::of(&fields),
                 keeps_returns: fields.offset("fprobe", "hlist_array").is_some(),
                 lacks: PLAN.iter().filter_map(lacks).collect(),
                 btf: btf
@@ -94,7 +94,7 @@ impl Kernel {
     }
 }
 
-/// The read family, and what the kernel counts as reads besides, by system call number.
+/// The read family, what the kernel counts as reads besides, and `bpf`, by system call number.
 fn calls() -> [u8; CALLS] {
     let mut calls = [0; CALLS];
     for (number, call) in [
@@ -107,6 +107,7 @@ fn calls() -> [u8; CALLS] {
         (libc::SYS_copy_file_range, CALL_COUNTED),
         (libc::SYS_execve, CALL_COUNTED),
         (libc::SYS_execveat, CALL_COUNTED),
+        (libc::SYS_bpf, CALL_BPF),
     ] {
         calls[number as usize] = call as u8;
     }

@@ -4,6 +4,9 @@
 //!   without each.
 //! - [`offsets`]: where this kernel keeps the fields that the probes read.
 //! - [`entry`]: how begins and ends of calls are seen.
+//! - [`own_reads`]: reads of our own, by which that is tested.
+//! - [`refusal`]: why the kernel did not take a program.
+//! - [`control`]: what the kernel side is told to watch.
 //! - [`session`]: a session of kprobes, which aya cannot load.
 //! - [`cast`]: the kernel function by which they read what has no type.
 //! - [`kernel`]: what the running kernel says of itself.
@@ -11,13 +14,16 @@
 //! - [`probes`]: the loaded programs and their maps.
 
 mod cast;
+mod control;
 mod entry;
 mod fields;
 pub mod hooks;
 mod kernel;
 mod mapped;
 pub mod offsets;
+mod own_reads;
 mod probes;
+mod refusal;
 mod selfcost;
 mod session;
 
@@ -25,7 +31,7 @@ pub use entry::{Outlook, Way};
 pub use hooks::HookState;
 pub use mapped::Window;
 pub use probes::{Options, Probes, Snapshot};
-pub use selfcost::{ProgramCost, Sampler};
+pub use selfcost::{Misses, Sampler};
 
 use anyhow::{Context as _, Result};
 use aya::{Ebpf, programs::Program};

@@ -1,21 +1,20 @@
 //! The loaded programs and their maps.
 
 use std::{
-    collections::HashMap,
-    sync::{
-        Mutex,
-        atomic::{AtomicU32, Ordering},
-    },
+    collections,
+    os::fd::{AsFd as _, AsRawFd as _, RawFd},
+    sync::Mutex,
     thread,
 };
 
 use anyhow::{Context as _, Result, bail};
 use aya::{
     Btf, Ebpf, EbpfLoader, Pod,
-    maps::{MapData, PerCpuArray, RingBuf},
+    maps::{HashMap, Map, MapData, PerCpuArray, RingBuf},
     programs::{BtfTracePoint, Program},
 };
 use profiler_common::{
+    bpf_user::BpfUser,
     control::{
         CONTROL_ENDS_TOLD, CONTROL_STARTS_TOLD, Control, Fixed, Offsets, STACK_FRAMES, STACKS,
     },
@@ -24,13 +23,15 @@ use profiler_common::{
 };
 
 use super::{
-    ProgramCost,
     cast::{self, Cast},
-    entry::{Entry, Way},
+    control::Orders,
+    entry::{self, Choice, Entry, Kind, Way, is_entry},
     hooks::{self, Hook, HookState, Need, PLAN, Place},
     kernel::Kernel,
-    mapped::{Mapped, Window},
+    mapped::Window,
     program,
+    refusal::{in_one_line, is_of_the_verifier},
+    selfcost::{self, Misses},
 };
 
 /// What can be chosen about loading.
@@ -55,16 +56,18 @@ impl Default for Options {
 }
 
 /// The probes, in the kernel. Dropping it takes them out again.
-#[derive(Debug)]
+#[expect(missing_debug_implementations, reason = "aya's ring has none")]
 pub struct Probes {
     ebpf: Ebpf,
     hooks: Vec<HookState>,
-    control: Mapped<Control>,
+    orders: Orders,
+    ring: Option<RingBuf<MapData>>,
     entry: Entry,
-    /// Ways to see begins and ends of calls that were tried in vain.
-    tried: Vec<String>,
-    /// How often something was watched.
-    scenario: u32,
+    preemptible: Option<bool>,
+    notes: Vec<String>,
+    /// What was counted while they were tested.
+    before: Counters,
+    misses_before: Misses,
 }
 
 /// What the kernel side has summed so far; differences of two are a scenario's.
@@ -84,15 +87,33 @@ impl Probes {
     /// No BTF, no right to load programs, or a required hook that this kernel lacks.
     pub fn load(options: &Options) -> Result<Self> {
         let (kernel, loader) = Kernel::read()?;
-        let loaded = match Self::load_as(options, &kernel, loader, kernel.cast) {
-            // The kernel can have the function and refuse it, as one without a JIT does.
-            Err(_) if kernel.cast.is_some() => {
-                Self::load_as(options, &kernel, EbpfLoader::new(), None)
+        let loaded = Self::load_as(options, &kernel, loader, kernel.cast);
+        let loaded = match (loaded, kernel.cast) {
+            (Err(first), Some(_)) if is_of_the_verifier(&first) => {
+                Self::load_copying(options, &kernel, first)
             }
-            result => result,
+            (loaded, _) => loaded,
         };
         kernel.forget();
         loaded
+    }
+
+    /// Loads probes that copy what they know by its address only, as the others were refused.
+    fn load_copying(options: &Options, kernel: &Kernel, refused: anyhow::Error) -> Result<Self> {
+        match Self::load_as(options, kernel, EbpfLoader::new(), None) {
+            Ok(mut probes) => {
+                probes.notes.push(format!(
+                    "fields are copied, which is dearer, since probes with bpf_rdonly_cast were \
+                     refused: {}",
+                    in_one_line(&refused)
+                ));
+                Ok(probes)
+            }
+            Err(error) => Err(refused.context(format!(
+                "the probes are refused with bpf_rdonly_cast, and without it ({})",
+                in_one_line(&error)
+            ))),
+        }
     }
 
     fn load_as(
@@ -104,7 +125,7 @@ impl Probes {
         let btf = &kernel.btf;
         let (offsets, fixed) = (Plain(kernel.offsets), Plain(kernel.fixed(cast)));
         let log_level = if options.verbose { 5u8 } else { 0 };
-        let object = cast::link(OBJECT, cast, kernel.watch)?;
+        let object = cast::link(OBJECT, cast, kernel.symbols)?;
         let mut loader: EbpfLoader<'_> = loader;
         let mut ebpf = loader
             .btf(Some(btf))
@@ -115,59 +136,34 @@ impl Probes {
             .override_global("AYA_LOG_LEVEL", &log_level, true)
             .load(&object)
             .map_err(explain)?;
-        let (entry, tried) = Entry::choose(options.way, &object, &mut ebpf, kernel)?;
+        let mut choice = Choice::new(options.way, &mut ebpf, kernel);
+        let tp_btf_first = choice.order.first() == Some(&Kind::TpBtf);
         // What is likely to be attached: the kernel can have a function and refuse it.
         let likely = hooks::carry_out(|hook| kernel.look_for(hook));
         let first = |hook: &Hook| {
             let is_it = |state: &HookState| state.attached && state.hook.name == hook.name;
-            likely.iter().any(is_it) && !entry.replaces(hook.name)
+            likely.iter().any(is_it) && (tp_btf_first || !is_entry(hook.name))
         };
-        let mut verified = verify(&mut ebpf, btf, first);
-        let hooks = hooks::carry_out(|hook| {
-            if entry.replaces(hook.name) {
-                return Ok(());
-            }
-            match verified.remove(hook.name) {
-                Some(result) => result?,
-                None => {
-                    kernel.look_for(hook)?;
-                    verify_one(program(&mut ebpf, &hook.program())?, hook, btf)?;
-                }
-            }
-            attach(program(&mut ebpf, &hook.program())?)
-        });
-        let missing = |state: &&HookState| state.hook.need == Need::Required && !state.attached;
-        if let Some(HookState { hook, reason, .. }) = hooks.iter().find(missing) {
-            bail!(
-                "cannot attach to {}, without which {}: {}",
-                hook.name,
-                hook.without_it,
-                reason.as_deref().unwrap_or("no reason given")
-            );
-        }
-        let control = Mapped::new(ebpf.map("CONTROL").context("no map CONTROL")?)?;
+        let verified = verify(&mut ebpf, btf, first);
+        let hooks = attach_plan(&mut ebpf, kernel, verified)?;
+        let mut orders = Orders::new(ebpf.map("CONTROL").context("no map CONTROL")?)?;
+        orders.hooks_tell(told(&hooks));
+        let mut ring = ring(&ebpf)?;
+        let entry = choice.attach(&object, &mut ebpf, btf, &mut orders, &mut ring)?;
         let mut probes = Self {
             ebpf,
-            control,
             hooks,
+            orders,
+            ring: Some(ring),
             entry,
-            tried,
-            scenario: 0,
+            preemptible: choice.preemptible,
+            notes: choice.notes,
+            before: Counters::ZERO,
+            misses_before: Misses::default(),
         };
-        // From now on the kernel side knows what is told.
-        probes.control(Control::default());
+        probes.before = probes.counters()?;
+        probes.misses_before = probes.misses()?;
         Ok(probes)
-    }
-
-    /// What the kernel side has to know of the hooks, as `CONTROL_*` bits.
-    fn told(&self) -> u32 {
-        let is_attached = |name| {
-            let mut hooks = self.hooks.iter();
-            hooks.any(|state| state.attached && state.hook.name == name)
-        };
-        let starts = u32::from(is_attached("block_io_start")) * CONTROL_STARTS_TOLD;
-        let ends = u32::from(is_attached("block_io_done")) * CONTROL_ENDS_TOLD;
-        starts | ends
     }
 
     /// What became of each hook of the plan.
@@ -177,12 +173,17 @@ impl Probes {
 
     /// How begins and ends of calls are seen: `tp_btf`, `kprobe.session` or `raw_syscalls`.
     pub fn entry(&self) -> &'static str {
-        self.entry.name()
+        self.entry.kind.name()
     }
 
-    /// Better ways that this kernel refused, and why.
-    pub fn refused_entries(&self) -> &[String] {
-        &self.tried
+    /// Can programs on `sys_enter` be preempted here? `None` if it was not measured.
+    pub fn preemptible(&self) -> Option<bool> {
+        self.preemptible
+    }
+
+    /// What did not go as it does on other kernels: ways that were refused, and why.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// The loaded object, for `aya-log`.
@@ -191,32 +192,17 @@ impl Probes {
     }
 
     /// Tells the kernel side what to watch from now on.
-    pub fn control(&mut self, mut control: Control) {
-        if control.target != 0 {
-            self.scenario += 1;
-        }
-        control.scenario = self.scenario;
-        control.flags |= self.told();
-        let to = self.control.entry().as_ptr();
-        // SAFETY: the mapped entry. The target is written first where it is taken away, and
-        // last where it is given: a program that sees it sees what goes with it.
-        unsafe {
-            let target = AtomicU32::from_ptr(&raw mut (*to).target);
-            target.store(0, Ordering::Release);
-            (&raw mut (*to).flags).write_volatile(control.flags);
-            (&raw mut (*to).scenario).write_volatile(control.scenario);
-            (&raw mut (*to).threshold_ns).write_volatile(control.threshold_ns);
-            target.store(control.target, Ordering::Release);
-        }
+    pub fn control(&mut self, control: Control) {
+        self.orders.give(control);
     }
 
     /// Takes the ring out; it can be taken once.
+    ///
+    /// # Errors
+    ///
+    /// It was taken before.
     pub fn take_ring(&mut self) -> Result<RingBuf<MapData>> {
-        let map = self
-            .ebpf
-            .take_map("RING")
-            .context("the ring was taken before")?;
-        Ok(RingBuf::try_from(map)?)
+        self.ring.take().context("the ring was taken before")
     }
 
     /// The kernel stacks by id; each ends with its first frame of 0.
@@ -229,7 +215,7 @@ impl Probes {
         Window::new(map, STACKS)
     }
 
-    /// What the kernel side has counted of itself since it was loaded.
+    /// What the kernel side has counted of itself since it was loaded and tested.
     pub fn counters(&self) -> Result<Counters> {
         let map = self.ebpf.map("COUNTERS").context("no map COUNTERS")?;
         let map = PerCpuArray::<_, Counters>::try_from(map)?;
@@ -237,7 +223,7 @@ impl Probes {
         for one in map.get(&0, 0)?.iter() {
             sum.add(one);
         }
-        Ok(sum)
+        Ok(sum.since(&self.before))
     }
 
     /// What was settled quietly since the probes were loaded.
@@ -267,13 +253,48 @@ impl Probes {
         Ok(snapshot)
     }
 
-    /// What the programs cost and missed.
-    pub fn cost(&self) -> Result<ProgramCost> {
-        let session = match &self.entry {
-            Entry::Session(session) => Some(session.program()),
-            Entry::TpBtf | Entry::Classic => None,
-        };
-        ProgramCost::read(&self.ebpf, session)
+    /// What the programs cost, in ns, while the kernel measured it.
+    ///
+    /// # Errors
+    ///
+    /// /proc does not say.
+    pub fn run_ns(&self) -> Result<u64> {
+        selfcost::run_ns(self.programs())
+    }
+
+    /// Runs that the kernel skipped since the probes were loaded and tested, by hook.
+    ///
+    /// # Errors
+    ///
+    /// /proc does not say.
+    pub fn misses(&self) -> Result<Misses> {
+        Ok(Misses::read(self.programs())?.since(&self.misses_before))
+    }
+
+    /// Processes that made BPF map system calls while something was watched.
+    ///
+    /// # Errors
+    ///
+    /// The map cannot be read.
+    pub fn bpf_users(&self) -> Result<Vec<(u32, BpfUser)>> {
+        let name = "BPF_USERS_BY_PID";
+        let map = self
+            .ebpf
+            .map(name)
+            .with_context(|| format!("no map {name}"))?;
+        let map = HashMap::<_, u32, BpfUser>::try_from(map)?;
+        Ok(map.iter().collect::<Result<_, _>>()?)
+    }
+
+    /// The loaded programs: the hook that each is on, and its descriptor.
+    fn programs(&self) -> impl Iterator<Item = (&str, RawFd)> {
+        // Others are not loaded: this kernel has no such hook.
+        let loaded = self.ebpf.programs().filter_map(|(name, program)| {
+            let fd = program.fd().ok()?.as_fd().as_raw_fd();
+            Some((entry::hook_of(name), fd))
+        });
+        let session = self.entry.session.iter();
+        loaded.chain(session.map(|session| (Kind::Session.name(), session.program())))
     }
 }
 
@@ -290,15 +311,25 @@ unsafe impl Pod for Plain<Fixed> {}
 pub(super) static OBJECT: &[u8] =
     aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/profiler-ebpf"));
 
+/// The ring, by a descriptor of its own: the map has to stay with the others, as a session of
+/// kprobes is loaded with them.
+fn ring(ebpf: &Ebpf) -> Result<RingBuf<MapData>> {
+    let Some(Map::RingBuf(map)) = ebpf.map("RING") else {
+        bail!("no ring RING");
+    };
+    let map = MapData::from_fd(map.fd().as_fd().try_clone_to_owned()?)?;
+    Ok(RingBuf::try_from(Map::RingBuf(map))?)
+}
+
+/// What the kernel said to programs, by their hook.
+type Verified = collections::HashMap<&'static str, Result<()>>;
+
 /// Hands programs to the kernel, which verifies each before it takes it: most of what a
 /// start takes. They do not wait for each other there, so it is done on two CPUs.
-fn verify(
-    ebpf: &mut Ebpf,
-    btf: &Btf,
-    wanted: impl Fn(&Hook) -> bool,
-) -> HashMap<&'static str, Result<()>> {
+fn verify(ebpf: &mut Ebpf, btf: &Btf, wanted: impl Fn(&Hook) -> bool) -> Verified {
     let wanted = PLAN.iter().filter(|hook| wanted(hook));
-    let mut wanted: HashMap<String, &Hook> = wanted.map(|hook| (hook.program(), hook)).collect();
+    let mut wanted: collections::HashMap<String, &Hook> =
+        wanted.map(|hook| (hook.program(), hook)).collect();
     let programs = ebpf
         .programs_mut()
         .filter_map(|(name, program)| Some((wanted.remove(name)?, program)))
@@ -326,6 +357,45 @@ fn verify_one(program: &mut Program, hook: &Hook, btf: &Btf) -> Result<()> {
         _ => bail!("the program for {} is of another kind", hook.name),
     }
     Ok(())
+}
+
+/// Attaches all hooks of the plan but those that see calls.
+fn attach_plan(ebpf: &mut Ebpf, kernel: &Kernel, mut verified: Verified) -> Result<Vec<HookState>> {
+    let mut refused = None;
+    let hooks = hooks::carry_out(|hook| {
+        if is_entry(hook.name) {
+            return Ok(());
+        }
+        let attached = match verified.remove(hook.name) {
+            Some(result) => result,
+            None => kernel
+                .look_for(hook)
+                .and_then(|()| verify_one(program(ebpf, &hook.program())?, hook, &kernel.btf)),
+        };
+        let attached = attached.and_then(|()| attach(program(ebpf, &hook.program())?));
+        match attached {
+            Err(error) if hook.need == Need::Required && refused.is_none() => {
+                refused = Some(error.context(format!(
+                    "cannot attach to {}, without which {}",
+                    hook.name, hook.without_it
+                )));
+                bail!("it is required")
+            }
+            attached => attached,
+        }
+    });
+    refused.map_or(Ok(hooks), Err)
+}
+
+/// What the kernel side has to know of the hooks, as `CONTROL_*` bits.
+fn told(hooks: &[HookState]) -> u32 {
+    let is_attached = |name| {
+        let mut hooks = hooks.iter();
+        hooks.any(|state| state.attached && state.hook.name == name)
+    };
+    let starts = u32::from(is_attached("block_io_start")) * CONTROL_STARTS_TOLD;
+    let ends = u32::from(is_attached("block_io_done")) * CONTROL_ENDS_TOLD;
+    starts | ends
 }
 
 fn attach(program: &mut Program) -> Result<()> {

@@ -1,46 +1,56 @@
 //! What the probes themselves cost and miss, as the kernel counts it.
 
 use std::{
+    collections::BTreeMap,
     fs,
-    os::fd::{AsRawFd as _, OwnedFd, RawFd},
+    os::fd::{OwnedFd, RawFd},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result};
-use aya::{
-    Ebpf,
-    sys::{Stats, enable_stats},
-};
+use aya::sys::{Stats, enable_stats};
 
-use super::session;
+/// Runs that the kernel skipped, by hook; only those of which some were.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Misses(pub BTreeMap<String, u64>);
 
-/// Sums over all programs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ProgramCost {
-    /// Time spent in the programs while the kernel was asked to measure it, ns.
-    pub run_ns: u64,
-    /// Runs that the kernel skipped because a program was already running there.
-    pub recursion_misses: u64,
+impl Misses {
+    /// Reads the counts of programs: the hook and the descriptor of each.
+    pub(super) fn read<'a>(programs: impl Iterator<Item = (&'a str, RawFd)>) -> Result<Self> {
+        let mut misses = BTreeMap::new();
+        for (hook, fd) in programs {
+            let skipped = count(&fdinfo(hook, fd)?, "recursion_misses");
+            if skipped > 0 {
+                *misses.entry(hook.to_owned()).or_default() += skipped;
+            }
+        }
+        Ok(Self(misses))
+    }
+
+    /// What was skipped since `earlier`.
+    pub(super) fn since(mut self, earlier: &Self) -> Self {
+        for (hook, before) in &earlier.0 {
+            if let Some(skipped) = self.0.get_mut(hook) {
+                *skipped = skipped.saturating_sub(*before);
+            }
+        }
+        self.0.retain(|_, skipped| *skipped > 0);
+        self
+    }
 }
 
-impl ProgramCost {
-    /// Reads the counts of all loaded programs.
-    pub(super) fn read(ebpf: &Ebpf, session: Option<RawFd>) -> Result<Self> {
-        // Others are not loaded: this kernel has no such hook.
-        let loaded = ebpf.programs().filter_map(|(name, program)| {
-            let fd = std::os::fd::AsFd::as_fd(program.fd().ok()?).as_raw_fd();
-            Some((name, fd))
-        });
-        let mut sum = Self::default();
-        for (name, fd) in loaded.chain(session.map(|fd| (session::PROGRAM, fd))) {
-            let path = format!("/proc/self/fdinfo/{fd}");
-            let text = fs::read_to_string(&path)
-                .with_context(|| format!("cannot read what the kernel counts of probe {name}"))?;
-            sum.run_ns += count(&text, "run_time_ns");
-            sum.recursion_misses += count(&text, "recursion_misses");
-        }
-        Ok(sum)
+/// Time spent in programs while the kernel was asked to measure it, in ns.
+pub(super) fn run_ns<'a>(programs: impl Iterator<Item = (&'a str, RawFd)>) -> Result<u64> {
+    let mut sum = 0;
+    for (hook, fd) in programs {
+        sum += count(&fdinfo(hook, fd)?, "run_time_ns");
     }
+    Ok(sum)
+}
+
+fn fdinfo(hook: &str, fd: RawFd) -> Result<String> {
+    fs::read_to_string(format!("/proc/self/fdinfo/{fd}"))
+        .with_context(|| format!("cannot read what the kernel counts of the probe on {hook}"))
 }
 
 /// Has the kernel measure the programs' time, now and then.
@@ -66,16 +76,16 @@ struct Measuring {
     /// As long as this is open, the kernel measures.
     _kernel: OwnedFd,
     since: Instant,
-    before: ProgramCost,
+    before_ns: u64,
 }
 
 impl Sampler {
     /// One tick in so many is measured.
     pub const EVERY: u32 = 16;
 
-    /// To be called regularly while a scenario runs; `read` gives what the kernel has
-    /// counted.
-    pub fn tick(&mut self, read: impl Fn() -> Result<ProgramCost>) {
+    /// To be called regularly while a scenario runs; `read` gives the time that the
+    /// kernel has counted.
+    pub fn tick(&mut self, read: impl Fn() -> Result<u64>) {
         let now = Instant::now();
         if let Some(last) = self.last.replace(now) {
             self.watched += now - last;
@@ -88,18 +98,18 @@ impl Sampler {
     }
 
     /// To be called when the scenario is over.
-    pub fn pause(&mut self, read: impl Fn() -> Result<ProgramCost>) {
+    pub fn pause(&mut self, read: impl Fn() -> Result<u64>) {
         self.stop(&read);
         self.last = None;
         self.ticks = 0;
     }
 
-    fn stop(&mut self, read: &impl Fn() -> Result<ProgramCost>) {
+    fn stop(&mut self, read: &impl Fn() -> Result<u64>) {
         if let Some(measuring) = self.measuring.take()
-            && let Ok(after) = read()
+            && let Ok(after_ns) = read()
         {
             self.measured += measuring.since.elapsed();
-            self.run_ns += after.run_ns.saturating_sub(measuring.before.run_ns);
+            self.run_ns += after_ns.saturating_sub(measuring.before_ns);
         }
     }
 
@@ -116,13 +126,13 @@ impl Sampler {
 }
 
 impl Measuring {
-    fn start(read: &impl Fn() -> Result<ProgramCost>) -> Option<Self> {
+    fn start(read: &impl Fn() -> Result<u64>) -> Option<Self> {
         let kernel = enable_stats(Stats::RunTime).ok()?;
-        let before = read().ok()?;
+        let before_ns = read().ok()?;
         Some(Self {
             _kernel: kernel,
             since: Instant::now(),
-            before,
+            before_ns,
         })
     }
 }
@@ -152,16 +162,27 @@ mod tests {
         assert_eq!(count(text, "misses"), 0);
     }
 
+    #[test]
+    fn misses_are_told_from_a_beginning_on() {
+        let misses = |all: &[(&str, u64)]| {
+            let all = all
+                .iter()
+                .map(|&(hook, skipped)| (hook.to_owned(), skipped));
+            Misses(all.collect())
+        };
+        let before = misses(&[("sys_enter", 3), ("sys_exit", 2)]);
+        let now = misses(&[("sys_enter", 3), ("sys_exit", 9), ("block_rq_issue", 1)]);
+        assert_eq!(
+            now.since(&before),
+            misses(&[("block_rq_issue", 1), ("sys_exit", 7)])
+        );
+    }
+
     /// Somebody else has the kernel measure all the time.
     #[test]
     fn what_is_measured_for_others_is_left_out() {
         let counted = Cell::new(1_000_000);
-        let read = || {
-            Ok(ProgramCost {
-                run_ns: counted.get(),
-                recursion_misses: 0,
-            })
-        };
+        let read = || Ok(counted.get());
         let mut sampler = Sampler {
             ticks: 1,
             ..Sampler::default()

@@ -7,7 +7,9 @@
 
 use std::{
     collections::HashSet,
+    error::Error,
     ffi::CString,
+    fmt,
     fs::File,
     io,
     mem::size_of,
@@ -21,6 +23,8 @@ use aya::{
 };
 use aya_obj::Object;
 
+use super::refusal::last_words;
+
 /// The program in the object file.
 pub(super) const PROGRAM: &str = "read_session";
 
@@ -30,8 +34,8 @@ const BPF_PROG_LOAD: u32 = 5;
 const BPF_LINK_CREATE: u32 = 28;
 const BPF_PROG_TYPE_KPROBE: u32 = 2;
 
-/// The read family, and what the kernel counts as reads besides (`CALL_COUNTED`).
-const FUNCTIONS: [&str; 9] = [
+/// The read family, what the kernel counts as reads besides (`CALL_COUNTED`), and `bpf`.
+const FUNCTIONS: [&str; 10] = [
     "read",
     "pread64",
     "readv",
@@ -41,6 +45,7 @@ const FUNCTIONS: [&str; 9] = [
     "copy_file_range",
     "execve",
     "execveat",
+    "bpf",
 ];
 
 /// The program, attached as long as this lives.
@@ -49,6 +54,18 @@ pub(super) struct Session {
     program: OwnedFd,
     _link: OwnedFd,
 }
+
+/// The kernel did not load the program.
+#[derive(Debug)]
+pub(super) struct Refused(pub(super) io::Error);
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for Refused {}
 
 /// The part of `union bpf_attr` that loads a program.
 #[repr(C)]
@@ -164,7 +181,7 @@ fn load(object: &[u8], ebpf: &Ebpf) -> Result<OwnedFd> {
     };
     let error = match bpf(BPF_PROG_LOAD, &attributes) {
         Ok(program) => return Ok(program),
-        Err(error) => anyhow::Error::from(error),
+        Err(error) => anyhow::Error::from(Refused(error)),
     };
     // Once more, for the verifier's last words.
     let mut log = vec![0u8; 1 << 20];
@@ -182,8 +199,7 @@ fn load(object: &[u8], ebpf: &Ebpf) -> Result<OwnedFd> {
     }
     let end = log.iter().position(|&byte| byte == 0).unwrap_or(log.len());
     let text = String::from_utf8_lossy(&log[..end]);
-    let last = text.lines().rev().take(3).collect::<Vec<_>>();
-    let last = last.into_iter().rev().collect::<Vec<_>>().join("; ");
+    let last = last_words(&text);
     Err(error.context(format!("the kernel does not load the session: {last}")))
 }
 

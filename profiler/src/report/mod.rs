@@ -7,6 +7,7 @@
 mod assemble;
 mod docs;
 mod findings;
+mod missed;
 mod quality;
 mod read;
 mod schema;
@@ -20,6 +21,7 @@ mod words;
 pub use assemble::assemble;
 pub use docs::docs_markdown;
 pub use findings::findings;
+pub use missed::why_missed;
 pub use quality::{Observed, quality};
 pub use read::read;
 pub use schema::schema;

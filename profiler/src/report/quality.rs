@@ -4,7 +4,7 @@ use profiler_common::counter::Counters;
 use profiler_common::fact::{KIND_ENDED, KIND_RECLAIM, KIND_REQUEST, KIND_WAIT, KINDS};
 
 use super::sums::sum;
-use super::v1::{Hook, KindCounts, OwnCost, Quality, Scenario};
+use super::v1::{BpfUser, Hook, HookMisses, KindCounts, OwnCost, Quality, Scenario};
 
 /// What the collector observed of the session itself.
 #[derive(Clone, Debug)]
@@ -15,6 +15,10 @@ pub struct Observed {
     pub open_calls: u64,
     /// Times that the kernel skipped one of our programs; `None` if not known.
     pub recursion_misses: Option<u64>,
+    /// The same by hook, where it is known.
+    pub recursion_misses_by_hook: Vec<HookMisses>,
+    /// Processes that may be why calls were missed.
+    pub bpf_users: Vec<BpfUser>,
     /// Records that could not be decoded.
     pub malformed: u64,
     /// Facts that arrived, by kind.
@@ -33,6 +37,8 @@ impl Default for Observed {
             counters: Counters::ZERO,
             open_calls: 0,
             recursion_misses: None,
+            recursion_misses_by_hook: Vec::new(),
+            bpf_users: Vec::new(),
             malformed: 0,
             arrived: [0; KINDS],
             odd: 0,
@@ -58,6 +64,8 @@ pub fn quality(observed: &Observed, scenarios: &[Scenario], hooks: &[Hook]) -> Q
         incomplete_calls: sum(scenarios.iter().map(|scenario| scenario.incomplete_calls)),
         open_calls: observed.open_calls,
         recursion_misses: observed.recursion_misses,
+        recursion_misses_by_hook: observed.recursion_misses_by_hook.clone(),
+        bpf_users: observed.bpf_users.clone(),
         unexplained_share: share(unexplained_ns, blocked_ns),
         own: observed.own,
         facts_by_kind: by_kind(&counters.made),

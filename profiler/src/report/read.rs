@@ -64,6 +64,11 @@ fn contradiction(report: &Report) -> Option<String> {
     ];
     let wrong = totals.iter().filter(|(_, all, parts)| all != parts);
     found.extend(wrong.map(|(what, ..)| format!("{what} of all scenarios")));
+    let by_hook = &quality.recursion_misses_by_hook;
+    let skipped = sum(by_hook.iter().map(|hook| hook.misses));
+    if !by_hook.is_empty() && quality.recursion_misses != Some(skipped) {
+        found.push("the number of skipped probes by hook".into());
+    }
     let first = found.first()?;
     let more = match found.len() {
         1 => String::new(),
@@ -159,6 +164,7 @@ fn is_cause(word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::v1::HookMisses;
 
     const GOLDEN: &str = include_str!("../../tests/recordings/cold-random.json");
 
@@ -173,7 +179,7 @@ mod tests {
     #[test]
     fn what_was_changed_is_noticed() {
         type Change = fn(&mut Report);
-        let changes: [(&str, Change); 10] = [
+        let changes: [(&str, Change); 11] = [
             ("number of missed calls", |r| {
                 r.scenarios[0].missed_calls.total = 1;
             }),
@@ -202,6 +208,12 @@ mod tests {
                 if let Some(request) = waits.find_map(|wait| wait.request.as_mut()) {
                     request.owner = "Call".into();
                 }
+            }),
+            ("skipped probes by hook", |r| {
+                r.quality.recursion_misses_by_hook = vec![HookMisses {
+                    misses: 1,
+                    ..HookMisses::default()
+                }];
             }),
             ("incomplete calls of all", |r| {
                 r.quality.incomplete_calls = 1

@@ -263,6 +263,8 @@ impl Assembly {
             counters,
             open_calls: closing.open_calls.max(self.left_open),
             recursion_misses: closing.recursion_misses,
+            recursion_misses_by_hook: closing.recursion_misses_by_hook,
+            bpf_users: closing.bpf_users,
             malformed: self.malformed,
             arrived: self.received,
             odd: self.odd,
@@ -276,6 +278,7 @@ impl Assembly {
             duration_ns: closing.duration_ns,
             target: opening.target,
             entry: opening.entry,
+            preemptible: opening.preemptible,
             hooks: opening.hooks,
         };
         Ok(assemble(

@@ -10,7 +10,7 @@ use crate::{
     collect::recording::Writer,
     report::{
         Readings,
-        v1::{Hook, Host, MissedCalls, OwnCost, Tool, Workload},
+        v1::{BpfUser, Hook, HookMisses, Host, MissedCalls, OwnCost, Tool, Workload},
     },
 };
 
@@ -47,6 +47,9 @@ pub struct Opening {
     /// How begins and ends of calls are observed; empty in recordings that do not say.
     #[serde(default)]
     pub entry: String,
+    /// Whether programs on `sys_enter` can be preempted; none in recordings that do not say.
+    #[serde(default)]
+    pub preemptible: Option<bool>,
     pub hooks: Vec<Hook>,
     /// Names of block devices by the kernel's `dev_t`.
     pub devices: BTreeMap<u32, String>,
@@ -109,6 +112,12 @@ pub struct Closing {
     /// Threads that were in a read call when the session ended.
     pub open_calls: u64,
     pub recursion_misses: Option<u64>,
+    /// The same by hook; none in recordings that do not say.
+    #[serde(default)]
+    pub recursion_misses_by_hook: Vec<HookMisses>,
+    /// Processes that may be why calls were missed.
+    #[serde(default)]
+    pub bpf_users: Vec<BpfUser>,
     pub own: OwnCost,
     pub notes: Vec<String>,
 }

@@ -1,6 +1,7 @@
 //! A session in the running kernel.
 
 use std::{
+    cmp::Reverse,
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -20,10 +21,10 @@ use crate::{
         recording::Writer,
         stacks::{Reading, without_noise},
     },
-    load::{self, HookState, Probes, Sampler, Snapshot, Window},
+    load::{self, HookState, Misses, Probes, Sampler, Snapshot, Window},
     report::{
-        Readings,
-        v1::{Hook, Host, MissedCalls, OwnCost, Report, Tool, Workload},
+        Readings, text_of,
+        v1::{BpfUser, Hook, HookMisses, Host, MissedCalls, OwnCost, Report, Tool, Workload},
     },
     ring::{Fact, decode},
 };
@@ -63,6 +64,8 @@ pub struct Live {
     before: Option<(Snapshot, Counters)>,
     notes: Vec<String>,
     sampler: Sampler,
+    /// Calls that were missed in all scenarios.
+    missed: u64,
 }
 
 impl Live {
@@ -77,11 +80,7 @@ impl Live {
         let mut probes = Probes::load(&plan.load)?;
         let ring = probes.take_ring()?;
         let stacks = probes.stacks()?;
-        let notes = probes.refused_entries().iter().map(|why| {
-            let entry = probes.entry();
-            format!("begins and ends of calls are seen by {entry}; refused: {why}")
-        });
-        let notes = notes.collect();
+        let notes = probes.notes().to_vec();
         let devices = disk::names();
         let opening = Opening {
             tool: Tool {
@@ -101,6 +100,7 @@ impl Live {
             started_at: machine::now(),
             target: plan.target,
             entry: probes.entry().into(),
+            preemptible: probes.preemptible(),
             hooks: probes.hooks().iter().map(hook).collect(),
             devices,
             slowest: plan.slowest,
@@ -117,6 +117,7 @@ impl Live {
             before: None,
             notes,
             sampler: Sampler::default(),
+            missed: 0,
         };
         live.entry(Entry::Opening(opening))?;
         Ok(live)
@@ -161,7 +162,7 @@ impl Live {
     /// Takes what has come since the last time. Call it every [`TICK`] while a scenario
     /// runs.
     pub fn tick(&mut self) -> Result<()> {
-        self.sampler.tick(|| self.probes.cost());
+        self.sampler.tick(|| self.probes.run_ns());
         self.drain()
     }
 
@@ -211,7 +212,7 @@ impl Live {
     /// that goes on is still to be ended.
     pub fn stop(&mut self) -> Result<()> {
         self.probes.control(Control::default());
-        self.sampler.pause(|| self.probes.cost());
+        self.sampler.pause(|| self.probes.run_ns());
         self.drain()
     }
 
@@ -235,9 +236,11 @@ impl Live {
             missed_whole,
             ..
         } = self.counted_since_begin()?;
+        let missed = MissedCalls::of(missed_begins, missed_ends, missed_whole);
+        self.missed += missed.total;
         let ending = Ending {
             wall_ns,
-            missed: MissedCalls::of(missed_begins, missed_ends, missed_whole),
+            missed,
             settled,
             readings,
             workload,
@@ -263,14 +266,21 @@ impl Live {
         self.drain()?;
         flush(&mut self.recording, &mut self.batch)?;
         let counters = self.probes.counters()?;
-        let cost = self.probes.cost()?;
+        let recursion_misses_by_hook = hook_misses(&self.probes.misses()?);
+        let recursion_misses = recursion_misses_by_hook
+            .iter()
+            .map(|hook| hook.misses)
+            .sum();
+        let bpf_users = self.bpf_users()?;
         let (cpu_ns, max_rss) = process::own_cost();
         let notes = std::mem::take(&mut self.notes);
         let closing = Closing {
             duration_ns: self.started.elapsed().as_nanos() as u64,
             counts: counters,
             open_calls,
-            recursion_misses: Some(cost.recursion_misses),
+            recursion_misses: Some(recursion_misses),
+            recursion_misses_by_hook,
+            bpf_users,
             own: OwnCost {
                 bpf_ns: self.sampler.scaled(),
                 cpu_ns: Some(cpu_ns),
@@ -284,6 +294,24 @@ impl Live {
             recording.finish()?;
         }
         self.assembly.finish()
+    }
+
+    /// Processes that may be why calls were missed: only such programs are skipped for theirs
+    /// that look at `bpf_prog_active`, as raw tracepoints do not.
+    fn bpf_users(&self) -> Result<Vec<BpfUser>> {
+        if self.missed == 0 || self.probes.entry() == "tp_btf" {
+            return Ok(Vec::new());
+        }
+        let users = self.probes.bpf_users()?.into_iter();
+        let mut users: Vec<BpfUser> = users
+            .map(|(pid, user)| BpfUser {
+                pid,
+                comm: text_of(&user.comm),
+                map_calls: user.calls,
+            })
+            .collect();
+        users.sort_by_key(|user| (Reverse(user.map_calls), user.pid));
+        Ok(users)
     }
 
     fn entry(&mut self, entry: Entry<'_>) -> Result<()> {
@@ -302,6 +330,15 @@ fn flush(recording: &mut Option<Writer>, batch: &mut Vec<u8>) -> Result<()> {
         batch.clear();
     }
     Ok(())
+}
+
+fn hook_misses(misses: &Misses) -> Vec<HookMisses> {
+    let hooks = misses.0.iter().map(|(hook, &misses)| HookMisses {
+        hook: hook.clone(),
+        misses,
+        costs: load::hooks::skipped(hook).into(),
+    });
+    hooks.collect()
 }
 
 fn hook(state: &HookState) -> Hook {

@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use profiler::report::v1::KindCounts;
+
 use crate::{
     harness::{Running, explained, file, folder, needs_kernel, only, session, sound, witness},
     player::{Baton, Script},
@@ -166,4 +168,33 @@ fn a_call_that_began_earlier_is_spoken_of() {
     assert!(notes.iter().any(|note| note.contains(begun)), "{notes:?}");
     // The one that found nothing more to read.
     assert_eq!(only(&run.report).outcomes.other.calls, 1, "{notes:?}");
+}
+
+/// At its start the profiler has probes tell reads of its own. Those are nobody's business.
+#[test]
+fn reads_that_test_the_probes_are_in_no_report() {
+    needs_kernel!();
+    let sleeper = Command::new("sleep").arg("60").spawn().expect("sleep");
+    let sleeper = Reaped(sleeper);
+    let folder = folder();
+    let recording = folder.path().join("session.rec");
+    let words = [
+        "attach",
+        "--pid",
+        &sleeper.0.id().to_string(),
+        "--duration",
+        "100ms",
+        "--every-call",
+        "--record",
+        recording.to_str().expect("UTF-8"),
+    ];
+    let run = session(&words, &[]);
+    assert!(run.output.status.success(), "{:?}", run.output);
+    let (scenario, quality) = (only(&run.report), &run.report.quality);
+    assert_eq!((scenario.calls, scenario.missed_calls.total), (0, 0));
+    let kinds = [quality.facts_by_kind, quality.arrived_by_kind];
+    assert_eq!(kinds, [KindCounts::default(); 2], "{quality:#?}");
+    assert_eq!(quality.notes, [""; 0]);
+    let found = crate::outcomes::recorded::calls(&recording);
+    assert!(found.is_empty(), "{} calls", found.len());
 }

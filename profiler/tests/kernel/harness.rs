@@ -105,6 +105,24 @@ impl Running {
     }
 
     pub(crate) fn start_with(words: &[&str], rest: &[String], stdin: Stdio) -> Self {
+        Self::begin(words, rest, |command| {
+            command.stdin(stdin);
+        })
+    }
+
+    /// As [`Self::start`], after the command was changed.
+    pub(crate) fn start_as(
+        words: &[&str],
+        rest: &[String],
+        change: impl FnOnce(&mut Command),
+    ) -> Self {
+        Self::begin(words, rest, |command| {
+            command.stdin(Stdio::null());
+            change(command);
+        })
+    }
+
+    fn begin(words: &[&str], rest: &[String], change: impl FnOnce(&mut Command)) -> Self {
         let folder = folder();
         let json = folder.path().join("report.json");
         let mut command = profiler(&[words[0], "--json", json.to_str().expect("UTF-8")]);
@@ -112,10 +130,8 @@ impl Running {
         if !rest.is_empty() {
             command.arg("--").args(rest);
         }
-        command
-            .stdin(stdin)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        change(&mut command);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         Self {
             child: Some(command.spawn().expect("the profiler starts")),
             folder,

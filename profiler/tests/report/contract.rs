@@ -39,7 +39,7 @@ contract! {
     HostR { kernel: String, machine: String, cpus: u32, page_size: u64,
         devices: BTreeMap<String, String> }
     SessionR { command: Vec<String>, started_at: String, duration_ns: u64, target: String,
-        entry: String, hooks: Vec<HookR> }
+        entry: String, preemptible: OrNull<bool>, hooks: Vec<HookR> }
     HookR { hook: String, attached: bool, without_it: String, hides: Vec<String> }
     ScenarioR { name: String, workload: WorkloadR, calls: u64, missed_calls: MissedCallsR,
         bytes: u64, blocked_calls: u64, duration_ns: u64, blocked_ns: u64, blocked_share: f64, incomplete_calls: u64,
@@ -82,9 +82,11 @@ contract! {
     FileR { dev: String, inode: u64 }
     SpanR { at_ns: u64, ns: u64, cause: String, detail: String }
     PartR { cause: String, detail: String, ns: u64, count: u64 }
-    WitnessR { name: String, ours: u64, theirs: u64, agrees: bool, relation: String,
+    WitnessR { name: String, ours: u64, theirs: u64, agrees: bool, void: bool, relation: String,
         unit: String, note: String }
     FindingR { id: String, severity: String, summary: String, evidence: String, advice: String }
+    HookMissesR { hook: String, misses: u64, costs: String }
+    BpfUserR { pid: u32, comm: String, map_calls: u64 }
     CountsR { wait: u64, reclaim: u64, request: u64, ended: u64 }
     OwnR { bpf_ns: OrNull<u64>, cpu_ns: OrNull<u64>, max_rss_bytes: OrNull<u64> }
 }
@@ -116,6 +118,8 @@ struct QualityR {
     incomplete_calls: u64,
     open_calls: u64,
     recursion_misses: OrNull<u64>,
+    recursion_misses_by_hook: Vec<HookMissesR>,
+    bpf_users: Vec<BpfUserR>,
     unexplained_share: f64,
     #[serde(rename = "self")]
     own: OwnR,

@@ -75,6 +75,11 @@ fn missed_calls_look_like_this() {
 }
 
 #[test]
+fn calls_missed_for_another_s_sake_look_like_this() {
+    golden(&sample::disturbed(), 80, false, "disturbed.txt");
+}
+
+#[test]
 fn no_line_is_wider_than_asked_and_nothing_acts_on_the_terminal() {
     for report in samples() {
         for width in 60..=200 {

@@ -3,7 +3,9 @@
 
 use profiler::blame::{Cause, Detail, IoKind, Outcome, Owner};
 use profiler::correlate::Completeness;
-use profiler::report::v1::{MissedCalls, OwnCost, Report, Tool, Workload};
+use profiler::report::v1::{
+    BpfUser, HookMisses, MissedCalls, OwnCost, Report, Session, Tool, Workload,
+};
 use profiler::report::{Tally, assemble, quality};
 use profiler_common::fact::KIND_WAIT;
 use profiler_common::histogram::{CLASS_BUFFERED, CLASS_END, CLASS_ERROR};
@@ -15,8 +17,8 @@ use crate::world::{
 };
 
 /// All of them.
-pub(crate) fn samples() -> [Report; 4] {
-    [bench(), run(), troubled(), missed()]
+pub(crate) fn samples() -> [Report; 5] {
+    [bench(), run(), troubled(), missed(), disturbed()]
 }
 
 /// `bench` with all its scenarios, where all is well.
@@ -213,12 +215,66 @@ pub(crate) fn missed() -> Report {
     ];
     let mut observed = observed(&scenarios);
     observed.recursion_misses = Some(26_017);
+    observed.recursion_misses_by_hook = vec![
+        skipped("block_bio_queue", 12, "bios are not counted"),
+        skipped("sys_enter", 12_995, "a call's begin is missed"),
+        skipped("sys_exit", 13_010, "a call's end is missed"),
+    ];
     let quality = quality(&observed, &scenarios, &[]);
-    let session = session(&["profiler", "bench"], "the bundled reader", Vec::new());
+    let session = Session {
+        preemptible: Some(true),
+        ..session(&["profiler", "bench"], "the bundled reader", Vec::new())
+    };
     let tool = Tool {
         version: "0.1.0".to_owned(),
     };
     assemble(tool, host("7.3.4"), session, scenarios, quality)
+}
+
+/// `attach` beside programs that use BPF maps all the time, one of them with a name that
+/// attacks the terminal.
+pub(crate) fn disturbed() -> Report {
+    let mut tally = Tally::default();
+    quiet(&mut tally, CLASS_BUFFERED, 9_000, 412, 4096);
+    let workload = Workload {
+        style: "attached".to_owned(),
+        ..Workload::default()
+    };
+    let missed = MissedCalls::of(0, 0, 1_000);
+    let scenario = scenario_missing("sqld", &workload, &tally, &[], missed, |bare| {
+        counted_calls(bare, 1_000)
+    });
+    let scenarios = vec![scenario];
+    let mut observed = observed(&scenarios);
+    observed.recursion_misses = Some(1_000);
+    let costs = "a call's begin or end is missed";
+    observed.recursion_misses_by_hook = vec![skipped("kprobe.session", 1_000, costs)];
+    observed.bpf_users = [(4711, "e\u{202e}vil\x07", 120_331), (4712, "bpftool", 12)]
+        .map(|(pid, comm, map_calls)| BpfUser {
+            pid,
+            comm: comm.to_owned(),
+            map_calls,
+        })
+        .into();
+    let quality = quality(&observed, &scenarios, &[]);
+    let command = ["profiler", "attach", "--pid", "4242"];
+    let session = Session {
+        entry: "kprobe.session".to_owned(),
+        preemptible: Some(true),
+        ..session(&command, "process 4242 (sqld)", Vec::new())
+    };
+    let tool = Tool {
+        version: "0.1.0".to_owned(),
+    };
+    assemble(tool, host("7.3.4"), session, scenarios, quality)
+}
+
+fn skipped(hook: &str, misses: u64, costs: &str) -> HookMisses {
+    HookMisses {
+        hook: hook.to_owned(),
+        misses,
+        costs: costs.to_owned(),
+    }
 }
 
 /// An old kernel, a ring that was too small, names that attack the terminal, and

@@ -183,6 +183,7 @@ pub(crate) fn session(command: &[&str], target: &str, hooks: Vec<Hook>) -> Sessi
         duration_ns: 18_400_000_000,
         target: target.to_owned(),
         entry: "tp_btf".to_owned(),
+        preemptible: Some(false),
         hooks,
     }
 }

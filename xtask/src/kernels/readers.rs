@@ -64,6 +64,8 @@ pub(super) struct Row {
     made: u64,
     seen: u64,
     missed: u64,
+    /// What the report says of itself besides: ways that were refused, among others.
+    notes: Vec<String>,
 }
 
 /// All runs on a kernel. One that fails takes none of the others with it.
@@ -102,15 +104,17 @@ impl Row {
             made: number(&syscr.context("the report has no witness syscr")?["theirs"])?,
             seen: number(&scenario["calls"])?,
             missed: number(&scenario["missed_calls"]["total"])?,
+            notes: serde_json::from_value(report["quality"]["notes"].clone())
+                .context("the report has no notes")?,
         })
     }
 
-    /// Is each call accounted for? And is none missed, but where it has to be?
+    /// Is each call accounted for? And is none missed, and no way refused, but where it has to be?
     fn is_good(&self) -> bool {
         let has_to_miss = self.asked.way != WAYS[0] || self.asked.neighbour;
         self.made == u64::from(CALLS)
             && self.seen + self.missed == self.made
-            && (self.missed == 0 || has_to_miss)
+            && ((self.missed == 0 && self.notes.is_empty()) || has_to_miss)
     }
 }
 
@@ -292,6 +296,7 @@ pub(super) mod tests {
     fn row(seen: u64, missed: u64, way: &'static str, neighbour: bool) -> Row {
         let report = json!({
             "session": { "entry": "tp_btf" },
+            "quality": { "notes": [] },
             "scenarios": [{
                 "calls": seen, "missed_calls": { "total": missed },
                 "witness": [{ "name": "syscr", "theirs": 80_000 }],
@@ -338,6 +343,15 @@ pub(super) mod tests {
             names.sort();
             names.dedup();
             assert_eq!(names.len(), runs.len());
+        }
+    }
+
+    #[test]
+    fn a_way_that_is_refused_is_not_as_it_should_be() {
+        for (asked, good) in [("auto", false), ("tp-btf", true)] {
+            let mut row = row(80_000, 0, asked, false);
+            row.notes.push("refused".into());
+            assert_eq!(row.is_good(), good, "{asked}");
         }
     }
 

@@ -4,6 +4,7 @@ use super::page::{Page, alarming, bold, dim, plain, tail};
 use super::trust::LABEL;
 use crate::report::units::{count, counted, round_size};
 use crate::report::v1::{MissedCalls, Report, Workload};
+use crate::report::why_missed;
 
 pub(super) fn write(page: &mut Page, report: &Report) {
     let host = &report.host;
@@ -52,14 +53,7 @@ fn missed(page: &mut Page, report: &Report) {
     if !label.is_empty() {
         return;
     }
-    let why = match report.quality.recursion_misses {
-        Some(skipped @ 1..) => format!(
-            "the kernel skipped {} of the probes: see \"quality\"",
-            counted(skipped, "run", "runs")
-        ),
-        _ => "the kernel's own count of reads (ioac.syscr) has more than the probes saw".to_owned(),
-    };
-    page.paragraph(&[], LABEL, &[plain(why)]);
+    page.paragraph(&[], LABEL, &[plain(why_missed(report))]);
 }
 
 /// `begin 12,010, end 12,021, both 300`
@@ -153,7 +147,7 @@ mod tests {
         assert_eq!(
             said(&[("dd", 9, missed)], Some(1)),
             "missed     1 of 10 calls: begin 1\n           \
-             the kernel skipped 1 run of the probes: see \"quality\"\n"
+             the kernel skipped 1 run of the probes\n"
         );
     }
 
@@ -171,16 +165,14 @@ missed     24,331 of 80,000 calls (warm): begin 12,010, end 12,021, both 300
 ";
         assert_eq!(
             said(&scenarios, Some(26_017)),
-            format!(
-                "{text}           the kernel skipped 26,017 runs of the probes: see \"quality\"\n"
-            )
+            format!("{text}           the kernel skipped 26,017 runs of the probes\n")
         );
         for nobody_knows in [Some(0), None] {
             assert_eq!(
                 said(&scenarios, nobody_knows),
                 format!(
                     "{text}           the kernel's own count of reads (ioac.syscr) has more than \
-                     the probes\n           saw\n"
+                     the probes\n           saw; why is not known\n"
                 )
             );
         }

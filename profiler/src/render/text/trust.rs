@@ -13,6 +13,15 @@ pub(super) fn write(page: &mut Page, report: &Report) {
     page.blank();
     witnesses(page, report);
     page.paragraph(&[dim("quality")], LABEL, &[plain(quality(&report.quality))]);
+    let skipped = &report.quality.recursion_misses_by_hook;
+    if !skipped.is_empty() {
+        let hooks = skipped
+            .iter()
+            .map(|hook| format!("{} {}", hook.hook, count(hook.misses)));
+        let hooks = hooks.collect::<Vec<_>>().join(", ");
+        let words = format!("runs of probes, by the kernel: {hooks}");
+        page.paragraph(&[dim("skipped")], LABEL, &[plain(words)]);
+    }
     for note in &report.quality.notes {
         page.paragraph(&[dim("note")], LABEL, &[plain(note)]);
     }
@@ -46,32 +55,48 @@ fn witnesses(page: &mut Page, report: &Report) {
     } else {
         "agree: "
     };
+    let mut label = vec![dim("witnesses")];
     if !words.is_empty() {
-        page.paragraph(&[dim("witnesses")], LABEL, &[plain(agree), plain(words)]);
+        page.paragraph(&label, LABEL, &[plain(agree), plain(words)]);
+        label.clear();
+    }
+    for (scenarios, witnesses) in void(report) {
+        let scenarios = match report.scenarios.len() {
+            1 => String::new(),
+            _ => format!(" in {}", scenarios.join(", ")),
+        };
+        let witnesses = witnesses.join(", ");
+        let words = format!("{scenarios}, since calls were missed: {witnesses}");
+        page.paragraph(&label, LABEL, &[alarming("prove nothing"), plain(words)]);
+        label.clear();
     }
     for scenario in &report.scenarios {
-        let void = scenario.witness.iter().filter(|it| it.proves_nothing());
-        let void: Vec<&str> = void.map(|witness| witness.name.as_str()).collect();
-        if !void.is_empty() {
-            let words = match report.scenarios.len() {
-                1 => format!(", since calls were missed: {}", void.join(", ")),
-                _ => format!(
-                    " in {}, since calls were missed: {}",
-                    scenario.name,
-                    void.join(", ")
-                ),
-            };
-            page.paragraph(&[], LABEL, &[alarming("prove nothing"), plain(words)]);
-        }
-        let disagree = |witness: &&Witness| !witness.agrees && !witness.proves_nothing();
-        for witness in scenario.witness.iter().filter(disagree) {
+        for witness in scenario.witness.iter().filter(|it| it.disagrees()) {
             let words = match report.scenarios.len() {
                 1 => format!(": {}", versus(witness, false)),
                 _ => format!(" in {}: {}", scenario.name, versus(witness, false)),
             };
-            page.paragraph(&[], LABEL, &[alarming("disagrees"), plain(words)]);
+            page.paragraph(&label, LABEL, &[alarming("disagrees"), plain(words)]);
+            label.clear();
         }
     }
+}
+
+/// Scenarios, and the witnesses that prove nothing in them: together where those are the same.
+fn void(report: &Report) -> Vec<(Vec<&str>, Vec<&str>)> {
+    let mut all: Vec<(Vec<&str>, Vec<&str>)> = Vec::new();
+    for scenario in &report.scenarios {
+        let void = scenario.witness.iter().filter(|it| it.proves_nothing());
+        let void: Vec<&str> = void.map(|witness| witness.name.as_str()).collect();
+        if void.is_empty() {
+            continue;
+        }
+        match all.iter_mut().find(|(_, witnesses)| *witnesses == void) {
+            Some((scenarios, _)) => scenarios.push(&scenario.name),
+            None => all.push((vec![&scenario.name], void)),
+        }
+    }
+    all
 }
 
 /// `syscr 65,536 =`, `latency 6.11 s ≤ 6.20 s`, `syscr: ours 1, theirs 2`
@@ -119,7 +144,9 @@ fn quality(quality: &Quality) -> String {
             percent(quality.unexplained_share)
         ),
     ];
-    if let Some(skipped @ 1..) = quality.recursion_misses {
+    if let Some(skipped @ 1..) = quality.recursion_misses
+        && quality.recursion_misses_by_hook.is_empty()
+    {
         words.push(format!("runs of probes skipped: {}", count(skipped)));
     }
     let own = &quality.own;

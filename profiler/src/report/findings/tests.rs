@@ -1,8 +1,8 @@
 use super::*;
 use crate::report::assemble;
 use crate::report::v1::{
-    Blame, Hook, Host, Io, Latency, MissedCalls, Quality, Relation, Residency, Session, Tool, Unit,
-    Witness, Workload,
+    Blame, BpfUser, Hook, HookMisses, Host, Io, Latency, MissedCalls, Quality, Relation, Residency,
+    Session, Tool, Unit, Witness, Workload,
 };
 
 fn scenario(name: &str) -> Scenario {
@@ -93,6 +93,7 @@ fn each_doubt_has_its_finding() {
         ours: 1,
         theirs: 2,
         agrees: false,
+        void: false,
         relation: Relation::Equal,
         unit: Unit::Count,
         note: String::new(),
@@ -221,6 +222,7 @@ fn missed_calls_are_a_problem_and_void_witnesses_a_part_of_it() {
         ours,
         theirs: 2,
         agrees: false,
+        void: false,
         relation,
         unit: Unit::Count,
         note: String::new(),
@@ -273,8 +275,8 @@ fn missed_calls_are_a_problem_and_void_witnesses_a_part_of_it() {
     let found = findings(&report);
     assert_eq!(
         found[0].evidence,
-        "missed: warm: the begin of 12,010, the end of 12,021, both of 300; witnesses that prove \
-         nothing for it: sectors, run_delay"
+        "missed: warm: the begin of 12,010, the end of 12,021, both of 300; the kernel skipped \
+         26,017 runs of the probes; witnesses that prove nothing for it: sectors, run_delay"
     );
     assert!(found[0].advice.contains("docs/preemption.md"));
     assert!(found[3].advice.starts_with("Calls were missed for it"));
@@ -290,4 +292,89 @@ fn missed_calls_are_a_problem_and_void_witnesses_a_part_of_it() {
         found[0].summary
     );
     assert!(found[0].evidence.starts_with("missed: the end of 1; "));
+}
+
+#[test]
+fn skipped_runs_are_told_by_what_they_cost() {
+    let hook = |hook: &str, misses| HookMisses {
+        hook: hook.to_owned(),
+        misses,
+        costs: format!("what {hook} tells"),
+    };
+    let of = |by_hook: &[HookMisses], missed| {
+        let mut warm = scenario("warm");
+        warm.missed_calls = MissedCalls::of(missed, 0, 0);
+        let mut report = report(vec![warm]);
+        let all = by_hook.iter().map(|hook| hook.misses).sum();
+        report.quality.recursion_misses = Some(all);
+        report.quality.recursion_misses_by_hook = by_hook.to_vec();
+        let mut told = findings(&report).into_iter();
+        told.find(|finding| finding.id == "skipped-probes")
+    };
+    let calls = [hook("sys_enter", 7), hook("sys_exit", 5)];
+    // Told as missed calls, each of them.
+    assert_eq!(of(&calls, 12), None);
+    let told = of(&calls, 0).expect("a finding");
+    assert!(told.summary.contains("12 times"), "{told:?}");
+    assert!(told.advice.contains("No call is known"), "{told:?}");
+    let [enter, exit] = calls;
+    let both = [hook("mm_filemap_fault", 1), enter, exit];
+    for missed in [0, 12] {
+        let told = of(&both, missed).expect("a finding");
+        assert!(told.summary.ends_with("1 time"), "{told:?}");
+        assert_eq!(
+            told.evidence,
+            "mm_filemap_fault 1 time: what mm_filemap_fault tells"
+        );
+    }
+}
+
+#[test]
+fn what_follows_from_missed_calls_is_no_problem_of_its_own() {
+    let mut warm = scenario("warm");
+    warm.missed_calls = MissedCalls::of(3, 0, 0);
+    warm.witness = ["op-bytes", "rchar", "nvcsw"]
+        .map(|name| Witness {
+            name: name.to_owned(),
+            ours: 1,
+            theirs: 2,
+            agrees: false,
+            void: true,
+            relation: Relation::Equal,
+            unit: Unit::Count,
+            note: String::new(),
+        })
+        .into();
+    let found = findings(&report(vec![warm]));
+    let [finding] = &found[..] else {
+        panic!("{found:?}");
+    };
+    assert_eq!(finding.id, "missed-calls");
+    let void = "witnesses that prove nothing for it: op-bytes, rchar, nvcsw";
+    assert!(finding.evidence.ends_with(void), "{finding:?}");
+}
+
+#[test]
+fn another_user_of_maps_is_to_be_stopped() {
+    let mut warm = scenario("warm");
+    warm.missed_calls = MissedCalls::of(3, 0, 0);
+    let mut report = report(vec![warm]);
+    report.session.entry = "raw_syscalls".to_owned();
+    report.quality.recursion_misses = Some(3);
+    report.quality.recursion_misses_by_hook = vec![HookMisses {
+        hook: "sys_enter".to_owned(),
+        misses: 3,
+        ..HookMisses::default()
+    }];
+    report.quality.bpf_users = vec![BpfUser {
+        pid: 4711,
+        comm: "maps".to_owned(),
+        map_calls: 9,
+    }];
+    let found = findings(&report);
+    assert!(found[0].evidence.contains("pid 4711"), "{found:?}");
+    assert!(
+        found[0].advice.contains("without the other user"),
+        "{found:?}"
+    );
 }

@@ -1,6 +1,7 @@
 //! What bears on how far the report can be trusted.
 
 use super::{Said, about_shares, reaching, share};
+use crate::report::missed::why_missed;
 use crate::report::sums::sum;
 use crate::report::units::{count, counted, percent, time};
 use crate::report::v1::{
@@ -41,10 +42,10 @@ pub(super) fn missed_calls(report: &Report) -> Vec<Said> {
             _ => format!("{}: {}", scenario.name, words.join(", ")),
         }
     });
-    let mut evidence = vec![format!(
-        "missed: {}",
-        of_each.collect::<Vec<_>>().join("; ")
-    )];
+    let mut evidence = vec![
+        format!("missed: {}", of_each.collect::<Vec<_>>().join("; ")),
+        why_missed(report),
+    ];
     let mut void: Vec<&str> = Vec::new();
     for witness in missing().flat_map(|scenario| &scenario.witness) {
         if witness.proves_nothing() && !void.contains(&witness.name.as_str()) {
@@ -67,8 +68,14 @@ pub(super) fn missed_calls(report: &Report) -> Vec<Said> {
             if missed == 1 { "was" } else { "were" },
         ),
         evidence: evidence.join("; "),
-        advice: "docs/preemption.md says why the kernel skips probes, and what to do about it"
-            .to_owned(),
+        advice: match report.quality.bpf_users.is_empty() {
+            true => "docs/preemption.md says why the kernel skips probes, and what to do about it",
+            false => {
+                "Watch again without the other user of BPF maps; docs/preemption.md says why the \
+                 kernel skips probes"
+            }
+        }
+        .to_owned(),
     }]
 }
 
@@ -164,8 +171,7 @@ pub(super) fn unseen_threads(report: &Report) -> Vec<Said> {
 pub(super) fn witness_disagrees(report: &Report) -> Vec<Said> {
     let mut said = Vec::new();
     for scenario in &report.scenarios {
-        let disagree = |witness: &&Witness| !witness.agrees && !witness.proves_nothing();
-        for witness in scenario.witness.iter().filter(disagree) {
+        for witness in scenario.witness.iter().filter(|it| it.disagrees()) {
             said.push(Said {
                 severity: Severity::Problem,
                 summary: match report.scenarios.len() {
@@ -226,30 +232,62 @@ pub(super) fn state_not_met(report: &Report) -> Vec<Said> {
     said
 }
 
+/// Runs that the kernel skipped. Where they cost calls, and nothing but calls, that is told as
+/// missed calls.
 pub(super) fn skipped_probes(report: &Report) -> Vec<Said> {
-    let missed = report
-        .scenarios
-        .iter()
-        .any(|scenario| scenario.missed_calls.total > 0);
     let misses = report.quality.recursion_misses.unwrap_or(0);
     if misses == 0 {
         return Vec::new();
     }
+    let by_hook = &report.quality.recursion_misses_by_hook;
+    let calls_were_missed = report
+        .scenarios
+        .iter()
+        .any(|scenario| scenario.missed_calls.total > 0);
+    let facts = || by_hook.iter().filter(|hook| !hook.sees_calls());
+    let told = sum(facts().map(|hook| hook.misses));
+    let evidence = "It does so when the probe is running already on that CPU".to_owned();
+    let (skipped, evidence, advice) = match (by_hook.is_empty(), told, calls_were_missed) {
+        (false, 0, true) => return Vec::new(),
+        (false, 0, false) => (
+            misses,
+            evidence,
+            "No call is known to be missed for it: those runs were other programs'",
+        ),
+        (false, ..) => {
+            let costs = facts().map(|hook| {
+                let times = counted(hook.misses, "time", "times");
+                format!("{} {times}: {}", hook.hook, hook.costs)
+            });
+            let all = costs.collect::<Vec<_>>().join("; ");
+            (
+                told,
+                all,
+                "Of calls that were seen, facts may be missing, as far as the skipped runs were \
+                 the watched threads': they are counted for the whole machine. \
+                 docs/preemption.md says why the kernel skips probes",
+            )
+        }
+        (true, _, false) => (
+            misses,
+            evidence,
+            "Some time may be in `unexplained` or in the wrong cause",
+        ),
+        (true, _, true) => (
+            misses,
+            evidence,
+            "Calls were missed for it; of the time of the others, some may be in `unexplained` \
+             or in the wrong cause",
+        ),
+    };
     vec![Said {
         severity: Severity::Warning,
         summary: format!(
             "The kernel skipped a probe {}",
-            counted(misses, "time", "times")
+            counted(skipped, "time", "times")
         ),
-        evidence: "It does so when the probe is running already on that CPU".to_owned(),
-        advice: match missed {
-            false => "Some time may be in `unexplained` or in the wrong cause",
-            true => {
-                "Calls were missed for it; of the time of the others, some may be in \
-                 `unexplained` or in the wrong cause"
-            }
-        }
-        .to_owned(),
+        evidence,
+        advice: advice.to_owned(),
     }]
 }
 

@@ -42,6 +42,10 @@ pub struct Session {
     /// `raw_syscalls`. Empty in reports of programs that did not say.
     #[serde(default)]
     pub entry: String,
+    /// Whether programs on `sys_enter` can be preempted, which lets the kernel skip those of
+    /// `tp_btf`: measured at the session's start; null if it was not.
+    #[serde(default)]
+    pub preemptible: Option<bool>,
     /// Every hook of the plan, attached or not.
     pub hooks: Vec<Hook>,
 }

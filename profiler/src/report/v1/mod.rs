@@ -24,7 +24,9 @@ pub use scenario::{
     Bucket, ByKind, Faults, Io, Latency, MissedCalls, OpRecord, OutcomeSum, Outcomes, Quantiles,
     Readahead, Residency, Scenario, Switches, Workload,
 };
-pub use trust::{Finding, KindCounts, OwnCost, Quality, Relation, Severity, Unit, Witness};
+pub use trust::{
+    BpfUser, Finding, HookMisses, KindCounts, OwnCost, Quality, Relation, Severity, Unit, Witness,
+};
 
 /// The value of [`Report::schema`].
 pub const SCHEMA: &str = "profiler.report/1";

@@ -12,10 +12,12 @@ pub struct Witness {
     pub ours: u64,
     /// The witness's number, in `unit`.
     pub theirs: u64,
-    /// Whether `ours` and `theirs` stand in `relation`. False also where calls were missed
-    /// (`missed_calls`) and `relation` is not `equal`: ours is then too small to prove
-    /// anything.
+    /// Whether `ours` and `theirs` stand in `relation`. False also where it is `void`.
     pub agrees: bool,
+    /// Calls were missed (`missed_calls`), and for that the numbers would stand as they do:
+    /// the witness proves nothing, neither for nor against.
+    #[serde(default)]
+    pub void: bool,
     /// How they have to stand to each other.
     pub relation: Relation,
     /// What both are counted in.
@@ -25,15 +27,21 @@ pub struct Witness {
 }
 
 impl Witness {
-    /// Whether it does not agree although the numbers stand in its relation: calls were
-    /// missed, and it proves nothing.
+    /// Whether it speaks against our number.
+    pub fn disagrees(&self) -> bool {
+        !self.agrees && !self.proves_nothing()
+    }
+
+    /// Whether it proves nothing, since calls were missed. Older reports only say that such a
+    /// witness does not agree, although the numbers stand in its relation.
     pub fn proves_nothing(&self) -> bool {
-        !self.agrees
-            && match self.relation {
-                Relation::Equal => false,
-                Relation::AtMost => self.ours <= self.theirs,
-                Relation::AtLeast => self.ours >= self.theirs,
-            }
+        self.void
+            || !self.agrees
+                && match self.relation {
+                    Relation::Equal => false,
+                    Relation::AtMost => self.ours <= self.theirs,
+                    Relation::AtLeast => self.ours >= self.theirs,
+                }
     }
 }
 
@@ -75,6 +83,16 @@ pub struct Quality {
     /// Times that the kernel skipped one of our programs because it was running
     /// already; null if not known.
     pub recursion_misses: Option<u64>,
+    /// `recursion_misses`, by hook: those that had some. Of the whole machine, not of the
+    /// watched threads alone. Empty also where `recursion_misses` is not told by hook.
+    #[serde(default)]
+    pub recursion_misses_by_hook: Vec<HookMisses>,
+    /// Processes that made BPF map system calls while a scenario ran, those with most first.
+    /// While such a call is in progress, the kernel skips `kprobe.session` and `raw_syscalls` on
+    /// its CPU, so they may be why calls were missed. Only looked for where calls were, with one
+    /// of these two.
+    #[serde(default)]
+    pub bpf_users: Vec<BpfUser>,
     /// Part of all blocked time that is `unexplained`, 0 to 1.
     pub unexplained_share: f64,
     /// What the profiler itself cost.
@@ -111,6 +129,39 @@ pub struct Quality {
     pub hooks_missing: Vec<String>,
     /// Anything else that a reader should know, in words.
     pub notes: Vec<String>,
+}
+
+/// How often the kernel skipped the program on one hook.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HookMisses {
+    /// Name of the tracepoint, or `kprobe.session`.
+    pub hook: String,
+    /// Runs that were skipped.
+    pub misses: u64,
+    /// What each of them costs, in words.
+    pub costs: String,
+}
+
+impl HookMisses {
+    /// Whether it is one of the hooks that see begins and ends of calls. What is missed there
+    /// is counted call by call.
+    pub fn sees_calls(&self) -> bool {
+        matches!(
+            self.hook.as_str(),
+            "sys_enter" | "sys_exit" | "kprobe.session"
+        )
+    }
+}
+
+/// A process that made BPF map system calls.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BpfUser {
+    /// Its id.
+    pub pid: u32,
+    /// Name of the thread that made the first.
+    pub comm: String,
+    /// Look-ups, updates and deletions of elements.
+    pub map_calls: u64,
 }
 
 /// Facts by kind.

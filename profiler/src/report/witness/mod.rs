@@ -4,8 +4,8 @@
 //! other side also counts what is not watched. A witness that disagrees is shown as
 //! it is.
 //!
-//! Where calls were missed, a one-sided rule holds because ours is too small: such a
-//! witness proves nothing, and so does not agree.
+//! Where calls were missed, ours is too small. A one-sided rule then holds for that, and an
+//! exact one does not: such a witness proves nothing, neither for nor against.
 
 #[cfg(test)]
 mod tests;
@@ -94,20 +94,44 @@ pub fn compare(scenario: &Scenario, readings: &Readings) -> Vec<Witness> {
 /// Says of a witness what missed calls do to it.
 fn doubt(witness: &mut Witness, missed: &v1::MissedCalls) {
     let were_missed = counted(missed.total, "call was missed", "calls were missed");
-    witness.note += &match (witness.relation, witness.name.as_str()) {
-        (Relation::AtMost | Relation::AtLeast, _) => {
-            witness.agrees = false;
-            format!("; {were_missed}, so this proves nothing")
-        }
-        (Relation::Equal, "ops") => format!("; of ours, {were_missed}"),
-        (Relation::Equal, "syscr") if missed.whole > 0 => format!(
-            "; of ours, {were_missed}, {} of them known from this same count only",
-            count(missed.whole)
-        ),
-        (Relation::Equal, "syscr") => format!("; of ours, {were_missed}"),
+    let Witness { ours, theirs, .. } = *witness;
+    let void = match (witness.name.as_str(), witness.relation) {
         // Faults have probes of their own.
-        (Relation::Equal, "majflt") => String::new(),
-        (Relation::Equal, _) => format!("; {were_missed}"),
+        ("majflt", _) => return,
+        // Both sides have the missed calls too.
+        ("ops", _) => {
+            witness.note += &format!("; of ours, {were_missed}");
+            return;
+        }
+        ("syscr", _) => {
+            witness.note += &format!("; of ours, {were_missed}");
+            if missed.whole > 0 {
+                let whole = count(missed.whole);
+                witness.note += &format!(", {whole} of them known from this same count only");
+            }
+            // It would agree with itself.
+            missed.whole > 0 && witness.agrees
+        }
+        // Of some calls it can be more than of all, if the quick ones were missed.
+        ("latency-p50" | "latency-p99", _) => true,
+        // More than theirs, though ours is too small.
+        (_, Relation::AtMost) => witness.agrees,
+        (_, Relation::AtLeast) => true,
+        (_, Relation::Equal) if witness.agrees => {
+            witness.note += &format!("; {were_missed}");
+            return;
+        }
+        (_, Relation::Equal) => ours < theirs,
+    };
+    if void {
+        witness.agrees = false;
+        witness.void = true;
+    }
+    witness.note += &match (witness.name.as_str(), void) {
+        ("syscr", true) => ", so this proves nothing".to_owned(),
+        ("syscr", false) => String::new(),
+        (_, true) => format!("; {were_missed}, so this proves nothing"),
+        (_, false) => format!("; {were_missed}"),
     };
 }
 
@@ -355,6 +379,7 @@ fn equal(name: &str, unit: Unit, ours: u64, theirs: u64, note: &str) -> Witness 
         ours,
         theirs,
         agrees,
+        void: false,
         relation: Relation::Equal,
         unit,
         note,
@@ -369,6 +394,7 @@ fn at_most(name: &str, unit: Unit, ours: u64, theirs: u64, room: u64, note: &str
         ours,
         theirs,
         agrees,
+        void: false,
         relation: Relation::AtMost,
         unit,
         note,

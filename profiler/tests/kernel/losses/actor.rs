@@ -17,7 +17,7 @@ use std::{
 use rustix::fs::{Advice, fadvise};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::ids;
+use super::{ids, maps};
 use crate::{
     again,
     player::{Op, now, tid},
@@ -55,6 +55,10 @@ pub(super) enum Act {
         leader_blocks: bool,
         command: Vec<String>,
     },
+    /// Updates a BPF map until it is ended.
+    Maps,
+    /// Makes so many 32-bit reads, which the probes do not see.
+    Missed { path: PathBuf, reads: u64 },
     /// Threads, and then processes, that get the id of one that has just ended. Records
     /// what they read.
     Reuse {
@@ -155,6 +159,13 @@ impl Actor {
                 } else {
                     thread::spawn(|| blocked(None, 0));
                     exec();
+                }
+            }
+            Act::Maps => maps::update_for_ever(),
+            Act::Missed { path, reads } => {
+                let file = open(path, false);
+                for _ in 0..*reads {
+                    assert!(maps::read_32_bit(file.as_raw_fd()) > 0);
                 }
             }
             Act::Reuse {

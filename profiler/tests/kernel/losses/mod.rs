@@ -9,6 +9,7 @@ mod exec;
 mod ids;
 mod killed;
 mod many;
+mod maps;
 mod ring;
 mod stopped;
 

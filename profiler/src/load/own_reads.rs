@@ -1,0 +1,221 @@
+//! Reads of the collector's own, by which a way to see calls is tested at start.
+//!
+//! That a kernel takes a way does not prove that it runs it, or that a begin and an end find what
+//! they look for. So a thread of ours makes one call of each kind, and each has to come out of the
+//! ring, with what its begin knows and what its end knows.
+
+use std::{
+    io::{IoSliceMut, Write as _},
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use aya::maps::{MapData, RingBuf};
+use profiler_common::{
+    control::{CONTROL_EVERY_CALL, CONTROL_THREAD, Control},
+    fact::{CALL_PREAD, CALL_PREADV, CALL_PREADV2, CALL_READ, CALL_READV, Ended},
+};
+use rustix::{
+    fs::{MemfdFlags, memfd_create},
+    io::{Errno, ReadWriteFlags, pread, preadv, preadv2, read, readv},
+};
+
+use super::control::Orders;
+use crate::ring::{Fact, decode};
+
+/// What each of them asks for: no program's favourite number.
+const BYTES: usize = 37;
+
+/// How often a call is made before it counts as not told. On a busy machine a run can be
+/// skipped for another's sake (docs/preemption.md), and that is no reason to refuse the way.
+const TRIES: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// The kinds of calls, and their names.
+const KINDS: [(u32, &str); 5] = [
+    (CALL_READ, "read"),
+    (CALL_PREAD, "pread64"),
+    (CALL_READV, "readv"),
+    (CALL_PREADV, "preadv"),
+    (CALL_PREADV2, "preadv2"),
+];
+
+/// Makes calls of each kind, until each was told or it is plain that some are not: their
+/// names are given. Leaves nothing in the ring, and nothing watched.
+///
+/// # Errors
+///
+/// The calls cannot be made.
+pub(super) fn not_told(
+    orders: &mut Orders,
+    ring: &mut RingBuf<MapData>,
+) -> Result<Vec<&'static str>> {
+    let mut heard = Heard::default();
+    for attempt in 0..TRIES {
+        if attempt > 0 {
+            thread::sleep(PAUSE);
+        }
+        let tid = make(orders)?;
+        while let Some(record) = ring.next() {
+            if let Ok(Fact::Ended(ended)) = decode(&record) {
+                heard.take(&ended, tid);
+            }
+        }
+        if heard.missing().is_empty() {
+            break;
+        }
+    }
+    Ok(heard.missing())
+}
+
+/// Kinds of calls that were told.
+#[derive(Debug, Default)]
+struct Heard([bool; KINDS.len()]);
+
+impl Heard {
+    /// Takes an end that was told: what it asked for is known from the begin, what it returned
+    /// from the end.
+    fn take(&mut self, ended: &Ended, tid: u32) {
+        if ended.head.tid == tid
+            && ended.requested == BYTES as u64
+            && ended.returned == BYTES as i64
+            && let Some(kind) = KINDS.iter().position(|(call, _)| *call == ended.call)
+        {
+            self.0[kind] = true;
+        }
+    }
+
+    fn missing(&self) -> Vec<&'static str> {
+        let kinds = KINDS.iter().zip(self.0);
+        kinds
+            .filter(|(_, heard)| !heard)
+            .map(|((_, name), _)| *name)
+            .collect()
+    }
+}
+
+/// Makes one call of each kind in a thread that is watched meanwhile; gives its id. The
+/// thread's state ends with it.
+fn make(orders: &mut Orders) -> Result<u32> {
+    let work = || -> Result<u32> {
+        let file = file()?;
+        let tid = rustix::thread::gettid().as_raw_pid() as u32;
+        orders.give(Control {
+            target: tid,
+            flags: CONTROL_THREAD | CONTROL_EVERY_CALL,
+            threshold_ns: u64::MAX,
+            ..Control::default()
+        });
+        let mut bytes = [0; BYTES];
+        let calls = [
+            read(&file, &mut bytes),
+            pread(&file, &mut bytes, 0),
+            readv(&file, &mut [IoSliceMut::new(&mut bytes)]),
+            preadv(&file, &mut [IoSliceMut::new(&mut bytes)], 0),
+            preadv2(
+                &file,
+                &mut [IoSliceMut::new(&mut bytes)],
+                0,
+                ReadWriteFlags::empty(),
+            ),
+        ];
+        orders.give(Control::default());
+        for (call, (_, name)) in calls.into_iter().zip(KINDS) {
+            let read = call.with_context(|| format!("cannot test the probes with {name}"))?;
+            if read != BYTES {
+                bail!("a {name} of our own gave {read} of {BYTES} bytes");
+            }
+        }
+        Ok(tid)
+    };
+    thread::scope(|scope| {
+        let thread = thread::Builder::new().name("own-reads".into());
+        let reader = thread.spawn_scoped(scope, work);
+        reader
+            .context("cannot start a thread to test the probes with")?
+            .join()
+            .map_err(|_| anyhow!("the thread that tests the probes has died"))?
+    })
+}
+
+/// A file in memory, so that nothing depends on a file system or a disk.
+fn file() -> Result<std::fs::File> {
+    let flags = MemfdFlags::CLOEXEC;
+    let made = match memfd_create("profiler", flags | MemfdFlags::NOEXEC_SEAL) {
+        // Linux before 6.3 does not know that flag; newer ones may insist on it.
+        Err(Errno::INVAL) => memfd_create("profiler", flags),
+        made => made,
+    };
+    let mut file: std::fs::File = made
+        .context("cannot make a file in memory to test the probes with")?
+        .into();
+    let content = [b'p'; 2 * BYTES];
+    file.write_all(&content)
+        .and_then(|()| std::io::Seek::rewind(&mut file))
+        .context("cannot write to a file in memory to test the probes with")?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use profiler_common::fact::Head;
+
+    use super::*;
+
+    fn ended(call: u32) -> Ended {
+        Ended {
+            head: Head {
+                tid: 7,
+                ..Head::default()
+            },
+            call,
+            requested: BYTES as u64,
+            returned: BYTES as i64,
+            ..Ended::default()
+        }
+    }
+
+    #[test]
+    fn each_kind_has_to_be_told() {
+        let mut heard = Heard::default();
+        for (call, name) in KINDS {
+            assert!(heard.missing().contains(&name));
+            heard.take(&ended(call), 7);
+            assert!(!heard.missing().contains(&name));
+        }
+    }
+
+    #[test]
+    fn only_what_both_ends_tell_right_counts() {
+        let good = ended(CALL_PREAD);
+        let mut heard = Heard::default();
+        heard.take(&good, 8);
+        // The begin of one call with the end of another.
+        heard.take(
+            &Ended {
+                requested: 4096,
+                ..good
+            },
+            7,
+        );
+        heard.take(
+            &Ended {
+                returned: -9,
+                ..good
+            },
+            7,
+        );
+        assert_eq!(heard.missing().len(), KINDS.len());
+        heard.take(&good, 7);
+        assert_eq!(heard.missing(), ["read", "readv", "preadv", "preadv2"]);
+    }
+
+    #[test]
+    fn the_file_can_be_read() {
+        let file = file().expect("a file in memory");
+        let mut bytes = [0; BYTES];
+        assert_eq!(read(&file, &mut bytes), Ok(BYTES));
+        assert_eq!(bytes, [b'p'; BYTES]);
+    }
+}
