@@ -1,9 +1,6 @@
 use std::process::ExitCode;
 
-use profiler::{
-    cli::{self, gate},
-    workload::reader,
-};
+use profiler::{cli, session::gate, workload::reader};
 
 fn main() -> ExitCode {
     // The profiler starts itself as a reader, and as the gate before a command. Both

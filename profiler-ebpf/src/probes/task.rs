@@ -48,7 +48,10 @@ fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
     }
     let control = control();
     if control.flags & CONTROL_FROM_EXEC != 0 && kernel::pid(task) == control.target {
-        let _ = target::watch(task);
+        if let Some(thread) = target::watch(task) {
+            // It is in the middle of exec, whose end is to come.
+            account::exec(task, thread);
+        }
         // Exec itself reads the program's headers, and the kernel counts that as reads.
         count(|c| &mut c.reads_before, kernel::reads(task));
         count(|c| &mut c.bytes_before, kernel::bytes_read(task));

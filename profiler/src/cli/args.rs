@@ -89,6 +89,9 @@ pub(super) struct WatchArgs {
     /// How to see begins and ends of calls, to compare the ways
     #[arg(long, value_name = "WAY", value_enum, default_value_t = Way::Auto, conflicts_with = "quiet_neighbours")]
     pub entry: Way,
+    /// Write a line feed to descriptor N, and close it, once the target is watched
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(3..))]
+    pub ready_fd: Option<i32>,
     /// Say on standard error what the probes do
     #[arg(long)]
     pub verbose: bool,

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use crate::workload::Identity;
+use crate::workload::give_to_invoking_user;
 
 /// Where an export goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,21 +74,6 @@ impl Destination {
             }
         }
     }
-}
-
-/// A file made by root for the user who called sudo is theirs.
-pub(super) fn give_to_invoking_user(file: &fs::File) -> Result<()> {
-    let identity = Identity::invoking()?;
-    let (uid, gid) = (identity.uid, identity.gid);
-    if rustix::process::geteuid().is_root() && uid != 0 {
-        rustix::fs::fchown(
-            file,
-            Some(rustix::fs::Uid::from_raw(uid)),
-            Some(rustix::fs::Gid::from_raw(gid)),
-        )
-        .context("cannot give the file to the user who called sudo")?;
-    }
-    Ok(())
 }
 
 /// Who stops reading (`| head`) has seen enough.

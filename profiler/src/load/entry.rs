@@ -174,10 +174,12 @@ impl Choice {
         }
         let preemptible = measured.and_then(Result::ok);
         if way == Way::QuietNeighbours && !kernel.keeps_returns {
-            notes.push(
-                "kprobe.session was not tried: this kernel loses returns (fprobe before 6.14)"
-                    .into(),
-            );
+            let why = if kernel.has_fprobe {
+                "this kernel loses returns (fprobe before 6.14)"
+            } else {
+                "this kernel has no fprobe (CONFIG_FPROBE)"
+            };
+            notes.push(format!("kprobe.session was not tried: {why}"));
         }
         Self {
             order: order(way, preemptible.unwrap_or(assumed), kernel.keeps_returns),

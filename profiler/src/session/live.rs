@@ -15,8 +15,8 @@ use profiler_common::{
 };
 
 use super::{
-    Assembly, Beginning, Closing, Ending, Entry, File, Opening, Settled, Stack, entries::Entries,
-    met::Met,
+    Assembly, Beginning, Closing, Ending, Entry, File, Opening, Settled, Stack, Tick,
+    entries::Entries, met::Met,
 };
 use crate::{
     collect::{
@@ -38,20 +38,20 @@ use crate::{
 pub const TICK: Duration = Duration::from_millis(10);
 
 /// Facts are handed to a recording in frames of about this size.
-const FRAME: usize = 1 << 20;
+const FRAME: usize = 1 << 18;
 
-/// What a session is started with.
+/// What a session is opened with.
 #[derive(Debug)]
-pub struct Plan {
+pub(super) struct Opened {
     /// Command line.
-    pub command: Vec<String>,
+    pub(super) command: Vec<String>,
     /// What is watched, in words.
-    pub target: String,
+    pub(super) target: String,
     /// Slowest calls kept a scenario.
-    pub slowest: usize,
-    /// Where to record to, and whom the recording belongs to.
-    pub record: Option<PathBuf>,
-    pub load: load::Options,
+    pub(super) slowest: usize,
+    /// Where to record to.
+    pub(super) record: Option<PathBuf>,
+    pub(super) load: load::Options,
 }
 
 /// A live session: probes in the kernel, facts on their way.
@@ -78,10 +78,10 @@ impl<S: Sink + Default> Live<S> {
     /// # Errors
     ///
     /// What keeps the probes from being loaded, or the recording from being written.
-    pub fn open(plan: Plan, sink: S) -> Result<Self> {
+    pub(super) fn open(opened: Opened, sink: S) -> Result<Self> {
         let started = Instant::now();
-        let recording = plan.record.as_deref().map(Writer::create).transpose()?;
-        let mut probes = Probes::load(&plan.load)?;
+        let recording = opened.record.as_deref().map(Writer::create).transpose()?;
+        let mut probes = Probes::load(&opened.load)?;
         let ring = probes.take_ring()?;
         let stacks = probes.stacks()?;
         let notes = probes.notes().to_vec();
@@ -100,14 +100,14 @@ impl<S: Sink + Default> Live<S> {
                     .map(|(dev, name)| (crate::report::dev_numbers(*dev), name.clone()))
                     .collect(),
             },
-            command: plan.command,
+            command: opened.command,
             started_at: machine::now(),
-            target: plan.target,
+            target: opened.target,
             entry: probes.entry().into(),
             preemptible: probes.preemptible(),
             hooks: probes.hooks().iter().map(hook).collect(),
             devices,
-            slowest: plan.slowest,
+            slowest: opened.slowest,
         };
         let mut live = Self {
             probes,
@@ -170,6 +170,13 @@ impl<S: Sink + Default> Live<S> {
     pub fn tick(&mut self) -> Result<()> {
         self.sampler.tick(|| self.probes.run_ns());
         self.drain()
+    }
+
+    /// Tells the sinks that an interval has gone by, so much time after the scenario began.
+    pub fn interval(&mut self, since: Duration) -> Result<()> {
+        self.drain()?;
+        let at_ns = since.as_nanos() as u64;
+        self.entries.take(Entry::Tick(Tick { at_ns }))
     }
 
     /// Takes what is in the ring now.
