@@ -1,6 +1,6 @@
 //! What the collector tells the kernel side.
 
-use crate::pod;
+use crate::{calls::NUMBERS, pod};
 
 /// Changes while the session runs: one entry of an array map.
 #[repr(C)]
@@ -144,9 +144,10 @@ pub const ABSENT: u32 = u32::MAX;
 pub struct Fixed {
     /// The collector, which is never watched.
     pub self_pid: u32,
-    /// Which of the read family a system call is: its `CALL_*` constant, by number; 0:
-    /// none of it. A table, so that all others are told apart by one load.
-    pub calls: [u8; CALLS],
+    /// Which of the calls that the probes know a system call is, by its number: an
+    /// [`Entry`](crate::calls::Entry); 0: none. A table, so that all others are told apart by
+    /// one load.
+    pub calls: [u8; NUMBERS],
     /// `O_DIRECT`, which differs between architectures.
     pub o_direct: u32,
     /// Numbers of types in the kernel's BTF, for `bpf_rdonly_cast`: a struct that begins
@@ -161,13 +162,10 @@ pub const STACKS: usize = 16_384;
 /// See [`STACKS`].
 pub const STACK_FRAMES: usize = 48;
 
-/// Numbers of system calls are below this.
-pub const CALLS: usize = 512;
-
 const _: () = {
     assert!(size_of::<Control>() == 24);
     assert!(size_of::<Offsets>() == 4 * 64);
-    assert!(size_of::<Fixed>() == 16 + CALLS);
+    assert!(size_of::<Fixed>() == 16 + NUMBERS);
 };
 
 pod!(Control, Offsets, Fixed);

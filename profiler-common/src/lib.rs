@@ -4,6 +4,7 @@
 //! `repr(C)`, fixed widths, named padding, no `bool`, no `enum`, no `Option`.
 //! Sizes are asserted where the types are defined.
 //!
+//! - [`calls`]: the calls that the probes know.
 //! - [`fact`]: what the ring carries.
 //! - [`control`]: what the collector tells the kernel side, before and while it runs.
 //! - [`bpf_user`]: who makes BPF map system calls.
@@ -12,6 +13,7 @@
 #![no_std]
 
 pub mod bpf_user;
+pub mod calls;
 pub mod control;
 pub mod counter;
 pub mod fact;

@@ -13,7 +13,7 @@
 //! Where the kernel has no such count (`CONFIG_TASK_XACCT` unset), every difference is 0,
 //! and only a begin without an end, or an end without a begin, is known.
 
-use profiler_common::fact::CALL_BPF;
+use profiler_common::calls::{CALL_BPF, Entry};
 
 use crate::{
     emit::count,
@@ -104,7 +104,7 @@ pub(crate) fn enter_scenario(task: *const u8, thread: &mut Thread, scenario: u32
 #[inline(always)]
 pub(crate) fn met_asleep(task: *const u8, thread: &mut Thread) {
     let call = call(kernel::number_in_progress(task));
-    if call != 0 && call != CALL_BPF {
+    if call != Entry::NONE && !call.is_other(CALL_BPF) {
         thread.account.state = IN_EARLIER;
     }
 }

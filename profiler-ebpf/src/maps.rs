@@ -9,7 +9,8 @@ use aya_ebpf::{
 };
 use profiler_common::{
     bpf_user::{BPF_USERS, BpfUser},
-    control::{ABSENT, CALLS, Control, Fixed, Offsets, STACK_FRAMES, STACKS},
+    calls::{Entry, NUMBERS},
+    control::{ABSENT, Control, Fixed, Offsets, STACK_FRAMES, STACKS},
     counter::Counters,
     fact::RequestFacts,
     histogram::{BUCKETS, CLASSES, Settled},
@@ -28,7 +29,7 @@ pub(crate) static OFFSETS: Offsets = {
 #[unsafe(no_mangle)]
 pub(crate) static FIXED: Fixed = Fixed {
     self_pid: 0,
-    calls: [0; CALLS],
+    calls: [0; NUMBERS],
     o_direct: 0,
     type_word: 0,
     type_file: 0,
@@ -44,15 +45,15 @@ macro_rules! constant {
 }
 pub(crate) use constant;
 
-/// Which of the read family a system call is, by its number: a `CALL_*` constant, or 0.
+/// Which of the calls that the probes know a system call is, by its number.
 #[inline(always)]
-pub(crate) fn call(number: u64) -> u32 {
+pub(crate) fn call(number: u64) -> Entry {
     let calls = (&raw const FIXED.calls).cast::<u8>();
-    if number as usize >= CALLS {
-        return 0;
+    if number as usize >= NUMBERS {
+        return Entry::NONE;
     }
     // SAFETY: within the table; volatile because the loader changes what the compiler sees.
-    unsafe { core::ptr::read_volatile(calls.add(number as usize)).into() }
+    Entry(unsafe { core::ptr::read_volatile(calls.add(number as usize)) })
 }
 
 /// Facts on their way to the collector. The size is set by the loader.

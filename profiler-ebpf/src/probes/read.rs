@@ -14,11 +14,9 @@ use aya_ebpf::{
 };
 use profiler_common::{
     bpf_user::{BPF_MAP_COMMANDS, BpfUser},
+    calls::{CALL_BPF, CALL_COUNTED, Entry, Position, Shape},
     control::{CONTROL_EVERY_CALL, Control},
-    fact::{
-        CALL_BPF, CALL_COUNTED, CALL_PREAD, CALL_PREADV2, CALL_READ, CALL_READV, ENDED_QUIET,
-        ENDED_SWITCH_UNSEEN,
-    },
+    fact::{ENDED_QUIET, ENDED_SWITCH_UNSEEN},
 };
 
 use crate::{
@@ -37,7 +35,7 @@ const UIO_MAXIOV: u64 = 1024;
 #[btf_tracepoint(function = "sys_enter")]
 fn sys_enter(ctx: BtfTracePointContext) -> i32 {
     let call = call(ctx.arg(1));
-    if call != 0 {
+    if call != Entry::NONE {
         begin(current_task(), ctx.arg(0), call);
     }
     0
@@ -48,8 +46,8 @@ fn sys_exit(ctx: BtfTracePointContext) -> i32 {
     let regs: *const u8 = ctx.arg(0);
     // Most of what the machine calls is no read: that is told before anything else.
     let call = call(kernel::field(regs, at!(regs_number)));
-    if call != 0 && call != CALL_BPF {
-        end(current_task(), ctx.arg(1), call == CALL_COUNTED);
+    if call != Entry::NONE && !call.is_other(CALL_BPF) {
+        end(current_task(), ctx.arg(1), call.is_other(CALL_COUNTED));
     }
     0
 }
@@ -67,7 +65,7 @@ fn read_session(ctx: ProbeContext) -> u32 {
     }
     let regs = kernel::registers(task);
     let call = call(kernel::field(regs, at!(regs_number)));
-    if call == 0 {
+    if call == Entry::NONE {
         return 1;
     }
     u32::from(!begin(task, regs, call))
@@ -78,7 +76,7 @@ fn read_session(ctx: ProbeContext) -> u32 {
 #[tracepoint(category = "raw_syscalls", name = "sys_enter")]
 fn classic_sys_enter(ctx: TracePointContext) -> u32 {
     let call = call(classic_number(&ctx));
-    if call != 0 {
+    if call != Entry::NONE {
         let task = current_task();
         begin(task, kernel::registers(task), call);
     }
@@ -89,10 +87,10 @@ fn classic_sys_enter(ctx: TracePointContext) -> u32 {
 #[tracepoint(category = "raw_syscalls", name = "sys_exit")]
 fn classic_sys_exit(ctx: TracePointContext) -> u32 {
     let call = call(classic_number(&ctx));
-    if call != 0 && call != CALL_BPF {
+    if call != Entry::NONE && !call.is_other(CALL_BPF) {
         // SAFETY: within the tracepoint's record: its head, the number, the result.
         let returned = unsafe { ctx.as_ptr().cast::<i64>().add(2).read_volatile() };
-        end(current_task(), returned, call == CALL_COUNTED);
+        end(current_task(), returned, call.is_other(CALL_COUNTED));
     }
     0
 }
@@ -105,8 +103,8 @@ fn classic_number(ctx: &TracePointContext) -> u64 {
 
 /// A call begins; `false` if nobody watches it.
 #[inline(always)]
-fn begin(task: *const u8, regs: *const u8, call: u32) -> bool {
-    if call == CALL_BPF {
+fn begin(task: *const u8, regs: *const u8, call: Entry) -> bool {
+    if call.is_other(CALL_BPF) {
         bpf_call(task, regs);
         return false;
     }
@@ -119,12 +117,18 @@ fn begin(task: *const u8, regs: *const u8, call: u32) -> bool {
     if thread.in_fault() {
         emit::close_fault(task, thread);
     }
-    account::begin(task, thread, call == CALL_COUNTED);
-    if call == CALL_COUNTED {
+    account::begin(task, thread, call.is_other(CALL_COUNTED));
+    if call.is_other(CALL_COUNTED) {
         return true;
     }
-    describe(thread, task, regs, call);
-    thread.open.call = call;
+    // Of a call whose arguments are not understood nothing is told: its end is then one
+    // without a begin, which is counted.
+    let (Some(requested), Some(position)) = (requested(regs, call), call.position()) else {
+        return true;
+    };
+    thread.open.requested = requested;
+    describe(thread, task, regs, position);
+    thread.open.call = call.kind();
     thread.open.switches = kernel::switches(task);
     thread.open.call_ns = emit::now();
     true
@@ -203,25 +207,17 @@ fn tell(task: *const u8, thread: &mut Thread, control: &Control, now: u64, retur
 
 /// Notes what is asked for, and of which file.
 #[inline(always)]
-fn describe(thread: &mut Thread, task: *const u8, regs: *const u8, call: u32) {
+fn describe(thread: &mut Thread, task: *const u8, regs: *const u8, position: Position) {
     let Thread { open, span, .. } = thread;
     let fd: u64 = kernel::field(regs, at!(regs_arg0));
     open.fd = fd as i32;
-    open.requested = if call == CALL_READ || call == CALL_PREAD {
-        kernel::field(regs, at!(regs_arg2))
-    } else {
-        vector_length(
-            kernel::field(regs, at!(regs_arg1)),
-            kernel::field(regs, at!(regs_arg2)),
-        )
-    };
     match kernel::file_of(task, fd as u32) {
         File::None => open.no_file(),
         File::InPlace(file) => {
             open.file_flags = kernel::field(file, at!(file_flags));
             open.mapping = kernel::field(file, at!(file_mapping));
             open.dentry = kernel::field(file, at!(file_dentry));
-            position(open, regs, call, kernel::field(file, at!(file_pos)));
+            place(open, regs, position, kernel::field(file, at!(file_pos)));
             open.inode(kernel::field(file, at!(file_inode)));
             kernel::apart();
         }
@@ -233,7 +229,7 @@ fn describe(thread: &mut Thread, task: *const u8, regs: *const u8, call: u32) {
             open.file_flags = span.get(at!(file_flags));
             open.mapping = span.address(file, at!(file_mapping));
             open.dentry = span.get(at!(file_dentry));
-            position(open, regs, call, span.get(at!(file_pos)));
+            place(open, regs, position, span.get(at!(file_pos)));
             if !span.fill(span.get(at!(file_inode))) {
                 open.no_file();
                 return;
@@ -246,18 +242,30 @@ fn describe(thread: &mut Thread, task: *const u8, regs: *const u8, call: u32) {
     }
 }
 
+/// Bytes that the call asks for; `None` if its arguments are not understood.
+#[inline(always)]
+fn requested(regs: *const u8, call: Entry) -> Option<u64> {
+    match call.shape()? {
+        Shape::Buffer => Some(kernel::field(regs, at!(regs_arg2))),
+        Shape::Vector => Some(vector_length(
+            kernel::field(regs, at!(regs_arg1)),
+            kernel::field(regs, at!(regs_arg2)),
+        )),
+        Shape::Other => None,
+    }
+}
+
 /// Notes where in the file the call reads, which is at `file_pos` if it does not say.
 #[inline(always)]
-fn position(open: &mut Open, regs: *const u8, call: u32, file_pos: i64) {
-    open.offset = if call == CALL_READ || call == CALL_READV {
-        file_pos
-    } else {
-        kernel::field(regs, at!(regs_arg3))
+fn place(open: &mut Open, regs: *const u8, position: Position, file_pos: i64) {
+    open.offset = match position {
+        Position::File => file_pos,
+        Position::Argument => kernel::field(regs, at!(regs_arg3)),
+        Position::ArgumentOrFile => match kernel::field(regs, at!(regs_arg3)) {
+            -1 => file_pos,
+            offset => offset,
+        },
     };
-    // preadv2 with offset -1 reads at the file's position.
-    if call == CALL_PREADV2 && open.offset == -1 {
-        open.offset = file_pos;
-    }
     open.first_page = open.offset as u64 >> 12;
     open.last_page = (open.offset as u64).wrapping_add(open.requested.wrapping_sub(1)) >> 12;
 }
