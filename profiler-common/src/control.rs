@@ -148,6 +148,8 @@ pub struct Fixed {
     /// [`Entry`](crate::calls::Entry); 0: none. A table, so that all others are told apart by
     /// one load.
     pub calls: [u8; NUMBERS],
+    /// A page has `1 << page_shift` bytes.
+    pub page_shift: u32,
     /// `O_DIRECT`, which differs between architectures.
     pub o_direct: u32,
     /// Numbers of types in the kernel's BTF, for `bpf_rdonly_cast`: a struct that begins
@@ -165,7 +167,7 @@ pub const STACK_FRAMES: usize = 48;
 const _: () = {
     assert!(size_of::<Control>() == 24);
     assert!(size_of::<Offsets>() == 4 * 64);
-    assert!(size_of::<Fixed>() == 16 + NUMBERS);
+    assert!(size_of::<Fixed>() == 20 + NUMBERS);
 };
 
 pod!(Control, Offsets, Fixed);

@@ -30,6 +30,7 @@ pub(crate) static OFFSETS: Offsets = {
 pub(crate) static FIXED: Fixed = Fixed {
     self_pid: 0,
     calls: [0; NUMBERS],
+    page_shift: 0,
     o_direct: 0,
     type_word: 0,
     type_file: 0,

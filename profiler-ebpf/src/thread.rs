@@ -6,7 +6,7 @@ use profiler_common::fact::{CALL_FAULT, Ended, RequestFacts};
 
 use crate::{
     account::Account,
-    kernel::{self, Span, at},
+    kernel::{self, Span, at, fixed},
     words,
 };
 
@@ -44,9 +44,6 @@ pub(crate) struct Open {
     pub loud: u32,
     pub requested: u64,
     pub offset: i64,
-    /// Pages that were asked for, first and last.
-    pub first_page: u64,
-    pub last_page: u64,
     /// The file, by what will be needed of it. Addresses are only compared or
     /// copied from with checks.
     pub mapping: u64,
@@ -195,6 +192,14 @@ pub(crate) struct Lock {
 }
 
 impl Open {
+    /// Pages that were asked for, first and last. A quiet call never needs them.
+    #[inline(always)]
+    pub(crate) fn pages(&self) -> (u64, u64) {
+        let first = self.offset as u64;
+        let last = first.wrapping_add(self.requested.wrapping_sub(1));
+        (first >> fixed!(page_shift), last >> fixed!(page_shift))
+    }
+
     /// Notes an inode's fields, read in place.
     #[inline(always)]
     pub(crate) fn inode(&mut self, inode: *const u8) {

@@ -26,7 +26,7 @@ use profiler_common::{
 
 use crate::{
     emit::{self, count},
-    kernel::{self, Origin, at, field, field_or},
+    kernel::{self, Origin, at, field, field_or, fixed},
     maps::{COMPLETING, Completing, REQUESTS, Submission, control, current_task, thread},
     target,
     thread::Open,
@@ -63,10 +63,12 @@ fn marks(opf: u32, bio: *const u8, open: Option<&Open>) -> u32 {
     if opf & at!(req_rahead) != 0 {
         let asked = match open {
             Some(open) => {
+                let bytes: u32 = field(bio, at!(bio_size));
+                let pages = u64::from(bytes) >> fixed!(page_shift);
+                let (first, last) = open.pages();
                 origin.mapping == open.mapping
-                    && origin.index <= open.last_page
-                    && origin.index + (u64::from(field::<u32>(bio, at!(bio_size))) >> 12)
-                        > open.first_page
+                    && origin.index <= last
+                    && origin.index + pages > first
             }
             None => false,
         };

@@ -30,16 +30,9 @@ fn mm_filemap_add_to_page_cache(ctx: BtfTracePointContext) -> i32 {
     open.sums.filled += pages as u32;
     let first: u64 = kernel::field(folio, at!(folio_index));
     let last = first + pages - 1;
-    let from = if first > open.first_page {
-        first
-    } else {
-        open.first_page
-    };
-    let to = if last < open.last_page {
-        last
-    } else {
-        open.last_page
-    };
+    let (from, to) = open.pages();
+    let from = if first > from { first } else { from };
+    let to = if last < to { last } else { to };
     if from <= to {
         open.sums.filled_asked += (to - from + 1) as u32;
     }

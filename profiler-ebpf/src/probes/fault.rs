@@ -17,13 +17,11 @@ use profiler_common::fact::CALL_FAULT;
 
 use crate::{
     emit,
-    kernel::{self, at},
+    kernel::{self, at, fixed},
     maps::{current_task, thread},
     target,
     thread::Thread,
 };
-
-const PAGE_SIZE: u64 = 4096;
 
 #[btf_tracepoint(function = "mm_filemap_fault")]
 fn mm_filemap_fault(ctx: BtfTracePointContext) -> i32 {
@@ -52,7 +50,9 @@ fn fentry_filemap_fault(ctx: FEntryContext) -> i32 {
     // The function makes this check before it tells the fault. A fault past the end of the
     // file fails, which the task does not count, so it would seem to go on for ever.
     let size: u64 = kernel::field(host, at!(inode_size));
-    if index >= size.div_ceil(PAGE_SIZE) {
+    let page_shift = fixed!(page_shift);
+    let pages = size.wrapping_add((1 << page_shift) - 1) >> page_shift;
+    if index >= pages {
         return 0;
     }
     fault(task, thread, mapping, host, index);
@@ -78,10 +78,8 @@ fn fault(task: *const u8, thread: &mut Thread, mapping: *const u8, host: *const 
     open.call = CALL_FAULT;
     open.faults_done = kernel::faults_done(task);
     open.fd = -1;
-    open.requested = PAGE_SIZE;
-    open.offset = (index * PAGE_SIZE) as i64;
-    open.first_page = index;
-    open.last_page = index;
+    open.requested = 1 << fixed!(page_shift);
+    open.offset = (index << fixed!(page_shift)) as i64;
     open.mapping = mapping as u64;
     open.dentry = 0;
     open.file_flags = 0;

@@ -266,8 +266,6 @@ fn place(open: &mut Open, regs: *const u8, position: Position, file_pos: i64) {
             offset => offset,
         },
     };
-    open.first_page = open.offset as u64 >> 12;
-    open.last_page = (open.offset as u64).wrapping_add(open.requested.wrapping_sub(1)) >> 12;
 }
 
 /// Bytes that a vector of buffers asks for.

@@ -236,7 +236,11 @@ async fn run(
     after.nvcsw = Some(done.voluntary_switches);
     after.nivcsw = Some(done.involuntary_switches);
     let now = residency(subject.file())?;
-    let (ops, pages_used) = readings::ops(&reader.ops(), subject.size());
+    let (ops, pages_used) = readings::ops(
+        &reader.ops(),
+        subject.size(),
+        rustix::param::page_size() as u64,
+    );
     let residency = Residency {
         resident_before: before.resident,
         resident_after: now.resident,

@@ -24,11 +24,10 @@ pub(super) fn counts(pid: u32, disk: Option<&str>) -> Counts {
 
 /// The reader's own record in short, and how many different pages it touched. Looks at
 /// the ops a few times, and keeps none.
-pub(super) fn ops(threads: &[ThreadOps<'_>], file_size: u64) -> (OpRecord, u64) {
-    const PAGE: u64 = 4096;
+pub(super) fn ops(threads: &[ThreadOps<'_>], file_size: u64, page: u64) -> (OpRecord, u64) {
     let all = || threads.iter().flat_map(|thread| thread.ops.clone());
     let latency = |op: Op| op.end_ns.saturating_sub(op.start_ns);
-    let mut pages = vec![0_u64; file_size.div_ceil(PAGE * 64) as usize];
+    let mut pages = vec![0_u64; file_size.div_ceil(page * 64) as usize];
     let mut record = OpRecord::default();
     let (mut min, mut max) = (u64::MAX, 0);
     for op in all() {
@@ -38,10 +37,10 @@ pub(super) fn ops(threads: &[ThreadOps<'_>], file_size: u64) -> (OpRecord, u64) 
         (min, max) = (min.min(ns), max.max(ns));
         if let Ok(bytes @ 1..) = u64::try_from(op.returned) {
             record.bytes += bytes;
-            let last = op.offset.saturating_add(bytes - 1) / PAGE;
-            for page in op.offset / PAGE..=last {
-                if let Some(word) = pages.get_mut(page as usize / 64) {
-                    *word |= 1 << (page % 64);
+            let last = op.offset.saturating_add(bytes - 1) / page;
+            for index in op.offset / page..=last {
+                if let Some(word) = pages.get_mut(index as usize / 64) {
+                    *word |= 1 << (index % 64);
                 }
             }
         }

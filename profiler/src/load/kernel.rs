@@ -87,6 +87,7 @@ impl Kernel {
         Fixed {
             self_pid: std::process::id(),
             calls: calls::by_number(),
+            page_shift: rustix::param::page_size().ilog2(),
             o_direct: libc::O_DIRECT as u32,
             type_word: cast.map_or(0, |cast| cast.word),
             type_file: cast.map_or(0, |cast| cast.file),
