@@ -1,34 +1,44 @@
 //! What the collector tells the kernel side.
 
-use crate::{calls::NUMBERS, pod};
+use crate::{calls::NUMBERS, pod, target::Target};
 
 /// Changes while the session runs: one entry of an array map.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Control {
-    /// Process to watch, with all its threads and what it forks; 0: none.
-    pub target: u32,
+    /// What to watch: a kind of [`Target`], and the number that goes with it.
+    pub target_kind: u32,
     /// `CONTROL_*` bits.
     pub flags: u32,
     /// Number of the scenario that goes on: each has another one.
     pub scenario: u32,
     /// Named padding.
     pub unused: u32,
+    pub target_number: u64,
     /// A call that lasts at least this long is told even if nothing else happened.
     pub threshold_ns: u64,
 }
 
 /// Send an [`Ended`](crate::fact::Ended) for every call, quiet ones too.
 pub const CONTROL_EVERY_CALL: u32 = 1 << 0;
-/// The target counts only once it has called exec.
-pub const CONTROL_FROM_EXEC: u32 = 1 << 1;
 /// Hooks: the start of every request is told (`block_io_start`).
-pub const CONTROL_STARTS_TOLD: u32 = 1 << 2;
+pub const CONTROL_STARTS_TOLD: u32 = 1 << 1;
 /// Hooks: the end of every completion is told (`block_io_done`).
-pub const CONTROL_ENDS_TOLD: u32 = 1 << 3;
-/// The target is a thread, not a process, and may be one of the collector's: how the
-/// collector tests at start that calls are seen.
-pub const CONTROL_THREAD: u32 = 1 << 4;
+pub const CONTROL_ENDS_TOLD: u32 = 1 << 2;
+
+impl Control {
+    /// The order to watch a target.
+    pub const fn watch(target: Target, flags: u32, threshold_ns: u64) -> Self {
+        Self {
+            target_kind: target.kind(),
+            flags,
+            scenario: 0,
+            unused: 0,
+            target_number: target.number(),
+            threshold_ns,
+        }
+    }
+}
 
 /// Where the running kernel keeps the fields that the probes read, in bytes.
 ///
@@ -159,15 +169,41 @@ pub struct Fixed {
     pub type_file: u32,
 }
 
+/// The pages in which a range of bytes lies: first and last. Of no bytes, the page at `offset`
+/// and the one before it.
+#[inline(always)]
+pub const fn pages(offset: u64, bytes: u64, page_shift: u32) -> (u64, u64) {
+    let last = offset.wrapping_add(bytes.wrapping_sub(1));
+    (offset >> page_shift, last >> page_shift)
+}
+
 /// Kernel stacks that are kept, and the frames of each.
 pub const STACKS: usize = 16_384;
 /// See [`STACKS`].
 pub const STACK_FRAMES: usize = 48;
 
 const _: () = {
-    assert!(size_of::<Control>() == 24);
+    assert!(size_of::<Control>() == 32);
     assert!(size_of::<Offsets>() == 4 * 64);
     assert!(size_of::<Fixed>() == 20 + NUMBERS);
 };
 
 pod!(Control, Offsets, Fixed);
+
+#[cfg(test)]
+mod tests {
+    use super::pages;
+
+    #[test]
+    fn a_range_lies_in_pages_of_the_kernels_size() {
+        for (offset, bytes, of_4k, of_64k) in [
+            (0, 1, (0, 0), (0, 0)),
+            (4095, 2, (0, 1), (0, 0)),
+            (65_536, 4096, (16, 16), (1, 1)),
+            (65_535, 2, (15, 16), (0, 1)),
+        ] {
+            assert_eq!(pages(offset, bytes, 12), of_4k);
+            assert_eq!(pages(offset, bytes, 16), of_64k);
+        }
+    }
+}

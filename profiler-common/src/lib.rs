@@ -7,6 +7,7 @@
 //! - [`calls`]: the calls that the probes know.
 //! - [`fact`]: what the ring carries.
 //! - [`control`]: what the collector tells the kernel side, before and while it runs.
+//! - [`target`]: what is watched.
 //! - [`bpf_user`]: who makes BPF map system calls.
 //! - [`counter`]: what the kernel side counts of itself: facts made, lost, refused.
 //! - [`histogram`]: how quiet calls are settled in the kernel.
@@ -18,6 +19,7 @@ pub mod control;
 pub mod counter;
 pub mod fact;
 pub mod histogram;
+pub mod target;
 
 /// Implements aya's marker for types that are read from or written to maps.
 #[cfg(feature = "user")]

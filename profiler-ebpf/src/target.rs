@@ -5,7 +5,10 @@
 //! process, gets one at birth (see [`crate::probes::task`]). Between scenarios nobody is:
 //! a state outlives the scenario that it was made in, so each use asks first.
 
-use profiler_common::control::{CONTROL_FROM_EXEC, CONTROL_THREAD, Control};
+use profiler_common::{
+    control::Control,
+    target::{TARGET_FROM_EXEC, TARGET_NOTHING, TARGET_PROCESS, TARGET_THREAD},
+};
 
 use crate::{
     account,
@@ -19,7 +22,7 @@ use crate::{
 #[inline(always)]
 pub(crate) fn ours(task: *const u8) -> Option<&'static mut Thread> {
     let control = control();
-    if control.target == 0 {
+    if control.target_kind == TARGET_NOTHING {
         return None;
     }
     match thread(task) {
@@ -35,7 +38,7 @@ pub(crate) fn ours(task: *const u8) -> Option<&'static mut Thread> {
 #[inline(always)]
 pub(crate) fn switched_in(task: *const u8, state: Option<&'static mut Thread>) {
     let control = control();
-    if control.target == 0 {
+    if control.target_kind == TARGET_NOTHING {
         return;
     }
     let state = match state {
@@ -54,23 +57,32 @@ pub(crate) fn switched_in(task: *const u8, state: Option<&'static mut Thread>) {
 /// Is anything watched now?
 #[inline(always)]
 pub(crate) fn watching() -> bool {
-    control().target != 0
+    control().target_kind != TARGET_NOTHING
 }
 
-/// A thread without a state: is it one of the target's?
+/// A thread without a state: is it one of the target's? Each switch to such a thread comes by
+/// here, so a kind of target that takes more than a comparison has to keep its answer with the
+/// process, as [`crate::maps`] does with the ids that were ever watched.
 #[inline(always)]
 fn meet(task: *const u8, control: &Control) -> Option<&'static mut Thread> {
-    // One test for both flags: each switch to a thread without a state comes by here.
-    if control.flags & (CONTROL_FROM_EXEC | CONTROL_THREAD) != 0 {
-        if control.flags & CONTROL_THREAD == 0 || kernel::tid(task) != control.target {
-            return None;
-        }
-        return give_state(task);
+    match control.target_kind {
+        TARGET_PROCESS if is(control, kernel::pid(task)) => watch(task),
+        TARGET_THREAD if is(control, kernel::tid(task)) => give_state(task),
+        // What is watched from its exec on is met there.
+        _ => None,
     }
-    if kernel::pid(task) != control.target {
-        return None;
-    }
-    watch(task)
+}
+
+/// Does the process call exec from which on it is to be watched?
+#[inline(always)]
+pub(crate) fn begins_with_exec(task: *const u8) -> bool {
+    let control = control();
+    control.target_kind == TARGET_FROM_EXEC && is(&control, kernel::pid(task))
+}
+
+#[inline(always)]
+fn is(control: &Control, id: u32) -> bool {
+    control.target_number == u64::from(id)
 }
 
 /// Watches a thread from now on.

@@ -2,7 +2,10 @@
 
 use core::mem::offset_of;
 
-use profiler_common::fact::{CALL_FAULT, Ended, RequestFacts};
+use profiler_common::{
+    control::pages,
+    fact::{CALL_FAULT, Ended, RequestFacts},
+};
 
 use crate::{
     account::Account,
@@ -195,9 +198,7 @@ impl Open {
     /// Pages that were asked for, first and last. A quiet call never needs them.
     #[inline(always)]
     pub(crate) fn pages(&self) -> (u64, u64) {
-        let first = self.offset as u64;
-        let last = first.wrapping_add(self.requested.wrapping_sub(1));
-        (first >> fixed!(page_shift), last >> fixed!(page_shift))
+        pages(self.offset as u64, self.requested, fixed!(page_shift))
     }
 
     /// Notes an inode's fields, read in place.

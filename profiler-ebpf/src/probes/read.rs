@@ -17,6 +17,7 @@ use profiler_common::{
     calls::{CALL_BPF, CALL_COUNTED, Entry, Position, Shape},
     control::{CONTROL_EVERY_CALL, Control},
     fact::{ENDED_QUIET, ENDED_SWITCH_UNSEEN},
+    target::TARGET_NOTHING,
 };
 
 use crate::{
@@ -165,7 +166,7 @@ fn end(task: *const u8, returned: i64, counted_only: bool) {
     }
     let now = emit::now();
     let control = control();
-    if control.target == 0 || !thread.account.is_of(control.scenario) {
+    if control.target_kind == TARGET_NOTHING || !thread.account.is_of(control.scenario) {
         // It outlived the scenario, which told it as open.
         if !thread.in_fault() {
             thread.close();

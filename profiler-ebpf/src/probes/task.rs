@@ -7,13 +7,13 @@
 
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 use aya_log_ebpf::debug;
-use profiler_common::{control::CONTROL_FROM_EXEC, fact::ENDED_BY_EXIT};
+use profiler_common::fact::ENDED_BY_EXIT;
 
 use crate::{
     account,
     emit::{self, count},
     kernel,
-    maps::{control, thread},
+    maps::thread,
     target,
 };
 
@@ -46,13 +46,12 @@ fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
         count(|c| &mut c.execs, 1);
         return 0;
     }
-    let control = control();
-    if control.flags & CONTROL_FROM_EXEC != 0 && kernel::pid(task) == control.target {
+    if target::begins_with_exec(task) {
         let _ = target::watch(task);
         // Exec itself reads the program's headers, and the kernel counts that as reads.
         count(|c| &mut c.reads_before, kernel::reads(task));
         count(|c| &mut c.bytes_before, kernel::bytes_read(task));
-        debug!(&ctx, "watching {} from its exec", control.target);
+        debug!(&ctx, "watching {} from its exec", kernel::pid(task));
     }
     0
 }

@@ -3,6 +3,7 @@
 use std::{process::ExitCode, time::Instant};
 
 use anyhow::{Context as _, Result, bail};
+use profiler_common::target::Target;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tokio::io::unix::AsyncFd;
 
@@ -59,7 +60,11 @@ pub(super) fn main(args: &AttachArgs) -> Result<ExitCode> {
             )),
         }
         let mut before = readings::counts(pid, None);
-        live.begin(&name, &workload, watch::control(&args.watch, pid, 0))?;
+        live.begin(
+            &name,
+            &workload,
+            watch::control(&args.watch, Target::Process(pid)),
+        )?;
         let started = Instant::now();
         let mut tick = tokio::time::interval(TICK);
         let timeout = async {

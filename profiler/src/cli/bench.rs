@@ -3,6 +3,7 @@
 use std::{path::Path, process::ExitCode, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
+use profiler_common::target::Target;
 
 use super::{
     args::BenchArgs,
@@ -191,7 +192,7 @@ async fn run(
     live.begin(
         scenario.name,
         &workload,
-        watch::control(&args.watch, pid, 0),
+        watch::control(&args.watch, Target::Process(pid)),
     )?;
     // On a busy machine a thread may still be on its way to sleep, and what it waited for
     // a CPU until then would be counted with what comes.

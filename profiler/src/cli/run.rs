@@ -12,7 +12,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use profiler_common::control::CONTROL_FROM_EXEC;
+use profiler_common::target::Target;
 
 use super::{
     args::RunArgs,
@@ -51,7 +51,7 @@ pub(super) fn main(args: &RunArgs) -> Result<ExitCode> {
         live.begin(
             &name,
             &workload,
-            watch::control(&args.watch, pid, CONTROL_FROM_EXEC),
+            watch::control(&args.watch, Target::FromExec(pid)),
         )?;
         // From here on the gate's own read of the pipe is over: it counts before exec.
         let started = std::time::Instant::now();

@@ -1,7 +1,10 @@
 //! What the watching commands have in common.
 
 use anyhow::{Context as _, Result, bail};
-use profiler_common::control::{CONTROL_EVERY_CALL, Control};
+use profiler_common::{
+    control::{CONTROL_EVERY_CALL, Control},
+    target::Target,
+};
 use tokio::io::unix::AsyncFd;
 
 use super::{args::WatchArgs, output};
@@ -45,18 +48,14 @@ pub(super) fn open(plan: live::Plan) -> Result<live::Live> {
 }
 
 /// What the kernel side is to do for a target.
-pub(super) fn control(args: &WatchArgs, pid: u32, flags: u32) -> Control {
-    let every = if args.every_call {
+pub(super) fn control(args: &WatchArgs, target: Target) -> Control {
+    let flags = if args.every_call {
         CONTROL_EVERY_CALL
     } else {
         0
     };
-    Control {
-        target: pid,
-        flags: flags | every,
-        threshold_ns: u64::try_from(args.threshold.as_nanos()).unwrap_or(u64::MAX),
-        ..Control::default()
-    }
+    let threshold_ns = u64::try_from(args.threshold.as_nanos()).unwrap_or(u64::MAX);
+    Control::watch(target, flags, threshold_ns)
 }
 
 /// One runtime for everything: the ring is emptied on this thread.

@@ -14,8 +14,9 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use aya::maps::{MapData, RingBuf};
 use profiler_common::{
     calls::{self, CALL_PREAD, CALL_PREADV, CALL_PREADV2, CALL_READ, CALL_READV},
-    control::{CONTROL_EVERY_CALL, CONTROL_THREAD, Control},
+    control::{CONTROL_EVERY_CALL, Control},
     fact::Ended,
+    target::Target,
 };
 use rustix::{
     fs::{MemfdFlags, memfd_create},
@@ -100,12 +101,8 @@ fn make(orders: &mut Orders) -> Result<u32> {
     let work = || -> Result<u32> {
         let file = file()?;
         let tid = rustix::thread::gettid().as_raw_pid() as u32;
-        orders.give(Control {
-            target: tid,
-            flags: CONTROL_THREAD | CONTROL_EVERY_CALL,
-            threshold_ns: u64::MAX,
-            ..Control::default()
-        });
+        let target = Target::Thread(tid);
+        orders.give(Control::watch(target, CONTROL_EVERY_CALL, u64::MAX));
         let mut bytes = [0; BYTES];
         let calls = [
             read(&file, &mut bytes),
