@@ -40,94 +40,6 @@ impl Control {
     }
 }
 
-/// Where the running kernel keeps the fields that the probes read, in bytes.
-///
-/// Looked up in the kernel's BTF at start and frozen before the programs are
-/// verified, so each is a constant there. [`ABSENT`] where the kernel has no such
-/// field: the code that reads it is then dead to the verifier.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Offsets {
-    pub task_pid: u32,
-    pub task_tgid: u32,
-    pub task_comm: u32,
-    pub task_flags: u32,
-    pub task_files: u32,
-    pub task_min_flt: u32,
-    pub task_maj_flt: u32,
-    /// How often the task was switched out: to sleep, and while it was runnable.
-    pub task_nvcsw: u32,
-    pub task_nivcsw: u32,
-    /// `ioac` of the task: read calls, and the bytes that they returned.
-    pub task_syscr: u32,
-    pub task_rchar: u32,
-    /// Byte that holds the bit `in_iowait`, and the bit's mask.
-    pub task_in_iowait: u32,
-    pub task_in_iowait_mask: u32,
-    /// `thread_info.status` (x86: says that the call is a 32-bit one).
-    pub task_status: u32,
-    pub files_fdt: u32,
-    pub fdt_max_fds: u32,
-    pub fdt_fd: u32,
-    /// Fields of `struct file` lie in its first [`SPAN`] bytes, but for the mapping.
-    pub file_inode: u32,
-    pub file_mapping: u32,
-    pub file_flags: u32,
-    pub file_pos: u32,
-    pub file_dentry: u32,
-    pub dentry_name: u32,
-    /// Fields of `struct inode` lie in its first [`SPAN`] bytes.
-    pub inode_mode: u32,
-    pub inode_sb: u32,
-    pub inode_ino: u32,
-    pub inode_size: u32,
-    pub sb_dev: u32,
-    pub sb_magic: u32,
-    pub mapping_host: u32,
-    pub fault_vma: u32,
-    pub fault_pgoff: u32,
-    pub vma_file: u32,
-    /// `readahead_control.ra`, and the pages that it may read ahead at most.
-    pub readahead_state: u32,
-    pub readahead_pages: u32,
-    pub folio_mapping: u32,
-    pub folio_index: u32,
-    pub folio_flags: u32,
-    /// Word of the second page whose low byte is the order.
-    pub folio_order: u32,
-    /// Bit of `folio.flags` that marks more than one page.
-    pub folio_head_bit: u32,
-    /// Bit of `folio.flags` that marks a folio which is being written back.
-    pub folio_writeback_bit: u32,
-    pub page_mapping: u32,
-    pub page_compound_head: u32,
-    pub bio_opf: u32,
-    pub bio_flags: u32,
-    pub bio_size: u32,
-    pub bio_io_vec: u32,
-    pub bvec_page: u32,
-    /// Bits of `bio.bi_flags` that say a cgroup's limit held it.
-    pub bio_throttled_mask: u32,
-    /// Bits of a bio's or request's operation that say what it is for.
-    pub req_rahead: u32,
-    pub req_meta: u32,
-    pub request_cmd_flags: u32,
-    pub request_rq_flags: u32,
-    pub request_sector: u32,
-    pub request_bio: u32,
-    pub request_part: u32,
-    pub request_start_ns: u32,
-    /// Bit of `request.rq_flags` without which no end of accounting is told.
-    pub request_accounted_mask: u32,
-    pub bdev_dev: u32,
-    pub regs_arg0: u32,
-    pub regs_arg1: u32,
-    pub regs_arg2: u32,
-    pub regs_arg3: u32,
-    /// The system call's number, as it still stands when the call returns.
-    pub regs_number: u32,
-}
-
 /// Where the probes cannot read in place ([`Fixed::type_word`]), they copy this many bytes
 /// of a `struct file` and of a `struct inode` at once: one helper call instead of one a
 /// field.
@@ -144,9 +56,6 @@ pub const STAND_IN_SESSION: i32 = 0x7365_7373;
 /// Value of an instruction that loads 64 bits; the loader makes it the address of the
 /// kernel's variable `__preempt_count`.
 pub const STAND_IN_PREEMPT: i32 = 0x7072_6565;
-
-/// A field that the running kernel does not have.
-pub const ABSENT: u32 = u32::MAX;
 
 /// What is fixed for the session: frozen before the programs are verified.
 #[repr(C)]
@@ -184,11 +93,10 @@ pub const STACK_FRAMES: usize = 48;
 
 const _: () = {
     assert!(size_of::<Control>() == 32);
-    assert!(size_of::<Offsets>() == 4 * 64);
     assert!(size_of::<Fixed>() == 20 + NUMBERS);
 };
 
-pod!(Control, Offsets, Fixed);
+pod!(Control, Fixed);
 
 #[cfg(test)]
 mod tests {

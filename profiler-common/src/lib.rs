@@ -7,6 +7,7 @@
 //! - [`calls`]: the calls that the probes know.
 //! - [`fact`]: what the ring carries.
 //! - [`control`]: what the collector tells the kernel side, before and while it runs.
+//! - [`fields`]: the fields of the kernel's structures that the probes read.
 //! - [`target`]: what is watched.
 //! - [`bpf_user`]: who makes BPF map system calls.
 //! - [`counter`]: what the kernel side counts of itself: facts made, lost, refused.
@@ -18,6 +19,7 @@ pub mod calls;
 pub mod control;
 pub mod counter;
 pub mod fact;
+pub mod fields;
 pub mod histogram;
 pub mod target;
 

@@ -13,7 +13,7 @@ use profiler_common::{
 };
 
 use crate::{
-    kernel::{self, at},
+    kernel::{self, Task, at},
     maps::{COUNTERS, RING},
     thread::Thread,
     words,
@@ -171,16 +171,16 @@ pub(crate) fn request(facts: &RequestFacts) {
 
 /// Tells the end of the open call.
 #[inline(always)]
-pub(crate) fn ended(task: *const u8, thread: &Thread, at_ns: u64, returned: i64, flags: u32) {
+pub(crate) fn ended(task: Task, thread: &Thread, at_ns: u64, returned: i64, flags: u32) {
     let open = &thread.open;
     let (mut dev, mut magic) = (open.dev, open.magic);
     if open.sb != 0 {
-        dev = kernel::word(open.sb, at!(sb_dev)) as u32;
-        magic = kernel::word(open.sb, at!(sb_magic)) as u32;
+        dev = kernel::word(open.sb, at!(sb.dev)) as u32;
+        magic = kernel::word(open.sb, at!(sb.magic)) as u32;
     }
     let name = match open.dentry {
         0 => 0,
-        dentry => kernel::word(dentry, at!(dentry_name)),
+        dentry => kernel::word(dentry, at!(dentry.name)),
     };
     // SAFETY: the reserved record, valid for one `Ended`, all of which is written.
     send(KIND_ENDED, |to: *mut Ended| unsafe {
@@ -199,7 +199,7 @@ pub(crate) fn ended(task: *const u8, thread: &Thread, at_ns: u64, returned: i64,
         (*to).fd = open.fd;
         (*to).call = open.call;
         (*to).flags = flags;
-        (*to).comm = kernel::comm(task);
+        (*to).comm = task.comm();
         words::zero::<[u64; 4]>((&raw mut (*to).name).cast());
         if name != 0 {
             kernel::copy_str(name, &mut (*to).name);
@@ -220,7 +220,7 @@ pub(crate) fn wait_until_now(thread: &mut Thread, now: u64) {
 /// Closes an open fault at the last moment it was known to be going on, and tells
 /// it if anything happened in it.
 #[inline(always)]
-pub(crate) fn close_fault(task: *const u8, thread: &mut Thread) {
+pub(crate) fn close_fault(task: Task, thread: &mut Thread) {
     let sleep = &thread.sleep;
     if sleep.out_ns != 0 {
         // It slept, and who woke it found it asleep.

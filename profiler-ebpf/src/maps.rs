@@ -3,27 +3,29 @@
 use aya_ebpf::{
     bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC, BPF_LOCAL_STORAGE_GET_F_CREATE, bpf_map_type},
     btf_maps::{HashMap, RingBuf, StackTrace},
-    helpers::{bpf_get_current_task_btf, generated::bpf_task_storage_get},
+    helpers::generated::bpf_task_storage_get,
     macros::{btf_map, map},
     maps::{Array, PerCpuArray},
 };
 use profiler_common::{
     bpf_user::{BPF_USERS, BpfUser},
     calls::{Entry, NUMBERS},
-    control::{ABSENT, Control, Fixed, Offsets, STACK_FRAMES, STACKS},
+    control::{Control, Fixed, STACK_FRAMES, STACKS},
     counter::Counters,
     fact::RequestFacts,
+    fields::{Bits, Offsets},
     histogram::{BUCKETS, CLASSES, Settled},
 };
 
-use crate::{kernel, thread::Thread};
+use crate::{kernel::Task, thread::Thread};
 
 /// Field offsets of the running kernel; set and frozen by the loader.
 #[unsafe(no_mangle)]
-pub(crate) static OFFSETS: Offsets = {
-    // SAFETY: `Offsets` is nothing but `u32`s, for which any bits are a value.
-    unsafe { core::mem::transmute([ABSENT; size_of::<Offsets>() / 4]) }
-};
+pub(crate) static OFFSETS: Offsets = Offsets::ABSENT;
+
+/// Bits of its words; set and frozen by the loader.
+#[unsafe(no_mangle)]
+pub(crate) static BITS: Bits = Bits::ABSENT;
 
 /// What is fixed for the session; set and frozen by the loader.
 #[unsafe(no_mangle)]
@@ -38,10 +40,10 @@ pub(crate) static FIXED: Fixed = Fixed {
 
 /// Reads a constant of the session; the verifier knows its value.
 macro_rules! constant {
-    ($from:ident . $field:ident) => {{
+    ($from:ident $(. $field:ident)+) => {{
         // SAFETY: a live static; volatile because the loader changes what the
         // compiler sees.
-        unsafe { core::ptr::read_volatile(&raw const $crate::maps::$from.$field) }
+        unsafe { core::ptr::read_volatile(&raw const $crate::maps::$from$(.$field)+) }
     }};
 }
 pub(crate) use constant;
@@ -190,13 +192,13 @@ impl<T> TaskStorage<T> {
 
     /// The task's value; null where it has none.
     #[inline(always)]
-    fn get(&'static self, task: *const u8, flags: u64) -> *mut T {
-        // SAFETY: `task` is a task that the verifier trusts (a tracepoint argument
-        // or the current task), the map stands in BTF, a null value means zeroes.
+    fn get(&'static self, task: Task, flags: u64) -> *mut T {
+        // SAFETY: a task that the verifier trusts (a tracepoint argument or the
+        // current task), the map stands in BTF, a null value means zeroes.
         unsafe {
             bpf_task_storage_get(
                 (&raw const *self).cast_mut().cast(),
-                task.cast_mut().cast(),
+                task.as_ptr().cast_mut().cast(),
                 core::ptr::null_mut(),
                 flags,
             )
@@ -205,17 +207,10 @@ impl<T> TaskStorage<T> {
     }
 }
 
-/// The current task, as the verifier trusts it.
-#[inline(always)]
-pub(crate) fn current_task() -> *const u8 {
-    // SAFETY: has no preconditions.
-    unsafe { bpf_get_current_task_btf() }.cast_const().cast()
-}
-
 /// State of a thread, if it is watched.
 #[inline(always)]
-pub(crate) fn thread(task: *const u8) -> Option<&'static mut Thread> {
-    if !ever_watched(kernel::pid(task)) {
+pub(crate) fn thread(task: Task) -> Option<&'static mut Thread> {
+    if !ever_watched(task.pid()) {
         return None;
     }
     // SAFETY: the state belongs to one task; probes that meet in it (its own, and a wake-up
@@ -225,10 +220,10 @@ pub(crate) fn thread(task: *const u8) -> Option<&'static mut Thread> {
 
 /// State of a thread that is watched from now on.
 #[inline(always)]
-pub(crate) fn new_thread(task: *const u8) -> Option<&'static mut Thread> {
+pub(crate) fn new_thread(task: Task) -> Option<&'static mut Thread> {
     let byte = EVER_WATCHED.get_ptr_mut(0)?;
     // SAFETY: within the array. Whoever else writes it writes the same.
-    unsafe { *byte.cast::<u8>().add(its_byte(kernel::pid(task))) = 1 };
+    unsafe { *byte.cast::<u8>().add(its_byte(task.pid())) = 1 };
     // SAFETY: as in `thread`.
     unsafe {
         THREADS

@@ -13,14 +13,14 @@ use profiler_common::{
 use crate::{
     account,
     emit::count,
-    kernel::{self, fixed},
+    kernel::{Task, fixed},
     maps::{control, new_thread, thread},
     thread::Thread,
 };
 
 /// The current thread's state, if it is ours.
 #[inline(always)]
-pub(crate) fn ours(task: *const u8) -> Option<&'static mut Thread> {
+pub(crate) fn ours(task: Task) -> Option<&'static mut Thread> {
     let control = control();
     if control.target_kind == TARGET_NOTHING {
         return None;
@@ -36,7 +36,7 @@ pub(crate) fn ours(task: *const u8) -> Option<&'static mut Thread> {
 
 /// Meets a thread of the target that is switched in.
 #[inline(always)]
-pub(crate) fn switched_in(task: *const u8, state: Option<&'static mut Thread>) {
+pub(crate) fn switched_in(task: Task, state: Option<&'static mut Thread>) {
     let control = control();
     if control.target_kind == TARGET_NOTHING {
         return;
@@ -64,10 +64,10 @@ pub(crate) fn watching() -> bool {
 /// here, so a kind of target that takes more than a comparison has to keep its answer with the
 /// process, as [`crate::maps`] does with the ids that were ever watched.
 #[inline(always)]
-fn meet(task: *const u8, control: &Control) -> Option<&'static mut Thread> {
+fn meet(task: Task, control: &Control) -> Option<&'static mut Thread> {
     match control.target_kind {
-        TARGET_PROCESS if is(control, kernel::pid(task)) => watch(task),
-        TARGET_THREAD if is(control, kernel::tid(task)) => give_state(task),
+        TARGET_PROCESS if is(control, task.pid()) => watch(task),
+        TARGET_THREAD if is(control, task.tid()) => give_state(task),
         // What is watched from its exec on is met there.
         _ => None,
     }
@@ -75,9 +75,9 @@ fn meet(task: *const u8, control: &Control) -> Option<&'static mut Thread> {
 
 /// Does the process call exec from which on it is to be watched?
 #[inline(always)]
-pub(crate) fn begins_with_exec(task: *const u8) -> bool {
+pub(crate) fn begins_with_exec(task: Task) -> bool {
     let control = control();
-    control.target_kind == TARGET_FROM_EXEC && is(&control, kernel::pid(task))
+    control.target_kind == TARGET_FROM_EXEC && is(&control, task.pid())
 }
 
 #[inline(always)]
@@ -87,19 +87,19 @@ fn is(control: &Control, id: u32) -> bool {
 
 /// Watches a thread from now on.
 #[inline(always)]
-pub(crate) fn watch(task: *const u8) -> Option<&'static mut Thread> {
-    if kernel::pid(task) == fixed!(self_pid) {
+pub(crate) fn watch(task: Task) -> Option<&'static mut Thread> {
+    if task.pid() == fixed!(self_pid) {
         return None;
     }
     give_state(task)
 }
 
 #[inline(always)]
-fn give_state(task: *const u8) -> Option<&'static mut Thread> {
+fn give_state(task: Task) -> Option<&'static mut Thread> {
     match new_thread(task) {
         Some(state) => {
-            state.tid = kernel::tid(task);
-            state.pid = kernel::pid(task);
+            state.tid = task.tid();
+            state.pid = task.pid();
             account::open(task, state);
             Some(state)
         }

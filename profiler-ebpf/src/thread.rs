@@ -9,7 +9,7 @@ use profiler_common::{
 
 use crate::{
     account::Account,
-    kernel::{self, Span, at, fixed},
+    kernel::{Inode, Span, fixed},
     words,
 };
 
@@ -203,14 +203,14 @@ impl Open {
 
     /// Notes an inode's fields, read in place.
     #[inline(always)]
-    pub(crate) fn inode(&mut self, inode: *const u8) {
-        let sb: *const u8 = kernel::field(inode, at!(inode_sb));
+    pub(crate) fn inode(&mut self, inode: Inode) {
+        let sb = inode.sb();
         self.sb = 0;
-        self.dev = kernel::field(sb, at!(sb_dev));
-        self.magic = kernel::field::<u64>(sb, at!(sb_magic)) as u32;
-        self.mode = kernel::field(inode, at!(inode_mode));
-        self.inode = kernel::field(inode, at!(inode_ino));
-        self.file_size = kernel::field(inode, at!(inode_size));
+        self.dev = sb.dev();
+        self.magic = sb.magic() as u32;
+        self.mode = inode.mode();
+        self.inode = inode.ino();
+        self.file_size = inode.size();
     }
 
     /// The descriptor names no open file.

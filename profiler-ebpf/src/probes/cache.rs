@@ -6,8 +6,8 @@
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 
 use crate::{
-    kernel::{self, at},
-    maps::{current_task, thread},
+    kernel::{Folio, current_task},
+    maps::thread,
 };
 
 #[btf_tracepoint(function = "mm_filemap_add_to_page_cache")]
@@ -19,16 +19,17 @@ fn mm_filemap_add_to_page_cache(ctx: BtfTracePointContext) -> i32 {
         return 0;
     }
     let open = &mut thread.open;
-    let folio: *const u8 = ctx.arg(0);
-    let mapping: u64 = kernel::field(folio, at!(folio_mapping));
-    let pages = kernel::folio_pages(folio);
+    // SAFETY: the hook's first argument (trace/events/filemap.h).
+    let folio = unsafe { Folio::new(ctx.arg(0)) };
+    let mapping = folio.mapping();
+    let pages = folio.pages();
     open.loud = 1;
     if mapping != open.mapping {
         open.sums.filled_other += pages as u32;
         return 0;
     }
     open.sums.filled += pages as u32;
-    let first: u64 = kernel::field(folio, at!(folio_index));
+    let first = folio.index();
     let last = first + pages - 1;
     let (from, to) = open.pages();
     let from = if first > from { first } else { from };

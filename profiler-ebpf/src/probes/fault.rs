@@ -17,8 +17,8 @@ use profiler_common::fact::CALL_FAULT;
 
 use crate::{
     emit,
-    kernel::{self, at, fixed},
-    maps::{current_task, thread},
+    kernel::{Fault, Inode, Mapping, Task, current_task, fixed},
+    maps::thread,
     target,
     thread::Thread,
 };
@@ -27,9 +27,9 @@ use crate::{
 fn mm_filemap_fault(ctx: BtfTracePointContext) -> i32 {
     let task = current_task();
     if let Some(thread) = target::ours(task) {
-        let mapping: *const u8 = ctx.arg(0);
-        let host: *const u8 = kernel::field(mapping, at!(mapping_host));
-        fault(task, thread, mapping, host, ctx.arg(1));
+        // SAFETY: the hook's first argument (trace/events/filemap.h).
+        let mapping = unsafe { Mapping::new(ctx.arg(0)) };
+        fault(task, thread, mapping, mapping.host(), ctx.arg(1));
     }
     0
 }
@@ -41,15 +41,17 @@ fn fentry_filemap_fault(ctx: FEntryContext) -> i32 {
     let Some(thread) = target::ours(task) else {
         return 0;
     };
-    let vm_fault: *const u8 = ctx.arg(0);
-    let vma: *const u8 = kernel::field(vm_fault, at!(fault_vma));
-    let file: *const u8 = kernel::field(vma, at!(vma_file));
-    let mapping: *const u8 = kernel::field(file, at!(file_mapping));
-    let host: *const u8 = kernel::field(mapping, at!(mapping_host));
-    let index: u64 = kernel::field(vm_fault, at!(fault_pgoff));
+    // SAFETY: the function's first argument (mm/filemap.c).
+    let vm_fault = unsafe { Fault::new(ctx.arg(0)) };
+    let (Some(vma), Some(index)) = (vm_fault.vma(), vm_fault.pgoff()) else {
+        return 0;
+    };
+    let Some(file) = vma.file() else { return 0 };
+    let mapping = file.mapping();
+    let host = mapping.host();
     // The function makes this check before it tells the fault. A fault past the end of the
     // file fails, which the task does not count, so it would seem to go on for ever.
-    let size: u64 = kernel::field(host, at!(inode_size));
+    let size = host.size();
     let page_shift = fixed!(page_shift);
     let pages = size.wrapping_add((1 << page_shift) - 1) >> page_shift;
     if index >= pages {
@@ -61,7 +63,7 @@ fn fentry_filemap_fault(ctx: FEntryContext) -> i32 {
 
 /// A fault begins, or goes on: the kernel repeats it after it had to wait.
 #[inline(always)]
-fn fault(task: *const u8, thread: &mut Thread, mapping: *const u8, host: *const u8, index: u64) {
+fn fault(task: Task, thread: &mut Thread, mapping: Mapping, host: Inode, index: u64) {
     // A fault inside a read is part of that read.
     if thread.in_read() {
         return;
@@ -76,11 +78,11 @@ fn fault(task: *const u8, thread: &mut Thread, mapping: *const u8, host: *const 
     }
     let open = &mut thread.open;
     open.call = CALL_FAULT;
-    open.faults_done = kernel::faults_done(task);
+    open.faults_done = task.faults_done();
     open.fd = -1;
     open.requested = 1 << fixed!(page_shift);
     open.offset = (index << fixed!(page_shift)) as i64;
-    open.mapping = mapping as u64;
+    open.mapping = mapping.address();
     open.dentry = 0;
     open.file_flags = 0;
     open.inode(host);
@@ -113,6 +115,6 @@ fn mapped() -> i32 {
 
 /// Is a fault open that the task has not finished?
 #[inline(always)]
-pub(super) fn goes_on(task: *const u8, thread: &Thread) -> bool {
-    thread.in_fault() && kernel::faults_done(task) == thread.open.faults_done
+pub(super) fn goes_on(task: Task, thread: &Thread) -> bool {
+    thread.in_fault() && task.faults_done() == thread.open.faults_done
 }

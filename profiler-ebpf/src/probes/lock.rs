@@ -6,10 +6,7 @@
 
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 
-use crate::{
-    emit,
-    maps::{current_task, thread},
-};
+use crate::{emit, kernel::current_task, maps::thread};
 
 /// `LCB_F_*` of the kernel's `trace/events/lock.h`.
 const SPIN: u32 = 1 << 0;

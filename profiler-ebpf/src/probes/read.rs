@@ -23,8 +23,8 @@ use profiler_common::{
 use crate::{
     account::{self, End},
     emit,
-    kernel::{self, File, at, fixed},
-    maps::{BPF_USERS_BY_PID, call, control, current_task, thread},
+    kernel::{self, OpenFile, Regs, Task, at, current_task, fixed},
+    maps::{BPF_USERS_BY_PID, call, control, thread},
     settle::settle,
     target,
     thread::{Open, Thread},
@@ -37,16 +37,19 @@ const UIO_MAXIOV: u64 = 1024;
 fn sys_enter(ctx: BtfTracePointContext) -> i32 {
     let call = call(ctx.arg(1));
     if call != Entry::NONE {
-        begin(current_task(), ctx.arg(0), call);
+        // SAFETY: the hook's first argument (trace/events/syscalls.h).
+        let regs = unsafe { Regs::new(ctx.arg(0)) };
+        begin(current_task(), regs, call);
     }
     0
 }
 
 #[btf_tracepoint(function = "sys_exit")]
 fn sys_exit(ctx: BtfTracePointContext) -> i32 {
-    let regs: *const u8 = ctx.arg(0);
+    // SAFETY: the hook's first argument (trace/events/syscalls.h).
+    let regs = unsafe { Regs::new(ctx.arg(0)) };
     // Most of what the machine calls is no read: that is told before anything else.
-    let call = call(kernel::field(regs, at!(regs_number)));
+    let call = call(regs.number().into());
     if call != Entry::NONE && !call.is_other(CALL_BPF) {
         end(current_task(), ctx.arg(1), call.is_other(CALL_COUNTED));
     }
@@ -64,8 +67,8 @@ fn read_session(ctx: ProbeContext) -> u32 {
         end(task, returned as i64, false);
         return 0;
     }
-    let regs = kernel::registers(task);
-    let call = call(kernel::field(regs, at!(regs_number)));
+    let regs = task.registers();
+    let call = call(regs.number().into());
     if call == Entry::NONE {
         return 1;
     }
@@ -79,7 +82,7 @@ fn classic_sys_enter(ctx: TracePointContext) -> u32 {
     let call = call(classic_number(&ctx));
     if call != Entry::NONE {
         let task = current_task();
-        begin(task, kernel::registers(task), call);
+        begin(task, task.registers(), call);
     }
     0
 }
@@ -104,7 +107,7 @@ fn classic_number(ctx: &TracePointContext) -> u64 {
 
 /// A call begins; `false` if nobody watches it.
 #[inline(always)]
-fn begin(task: *const u8, regs: *const u8, call: Entry) -> bool {
+fn begin(task: Task, regs: Regs, call: Entry) -> bool {
     if call.is_other(CALL_BPF) {
         bpf_call(task, regs);
         return false;
@@ -112,7 +115,7 @@ fn begin(task: *const u8, regs: *const u8, call: Entry) -> bool {
     let Some(thread) = target::ours(task) else {
         return false;
     };
-    if kernel::is_compat(task) {
+    if task.is_compat() {
         return false;
     }
     if thread.in_fault() {
@@ -130,16 +133,16 @@ fn begin(task: *const u8, regs: *const u8, call: Entry) -> bool {
     thread.open.requested = requested;
     describe(thread, task, regs, position);
     thread.open.call = call.kind();
-    thread.open.switches = kernel::switches(task);
+    thread.open.switches = task.switches();
     thread.open.call_ns = emit::now();
     true
 }
 
 /// A process calls `bpf(2)` while something is watched.
 #[inline(always)]
-fn bpf_call(task: *const u8, regs: *const u8) {
-    let command: u64 = kernel::field(regs, at!(regs_arg0));
-    let pid = kernel::pid(task);
+fn bpf_call(task: Task, regs: Regs) {
+    let command = regs.arg0();
+    let pid = task.pid();
     let on_a_map = command < u64::BITS.into() && BPF_MAP_COMMANDS >> command & 1 != 0;
     if !on_a_map || pid == fixed!(self_pid) || !target::watching() {
         return;
@@ -151,7 +154,7 @@ fn bpf_call(task: *const u8, regs: *const u8) {
     }
     let user = BpfUser {
         calls: 1,
-        comm: kernel::comm(task),
+        comm: task.comm(),
     };
     // Of more processes than it holds the first ones are named.
     let _ = BPF_USERS_BY_PID.insert(pid, user, 0);
@@ -159,9 +162,9 @@ fn bpf_call(task: *const u8, regs: *const u8) {
 
 /// A call ends.
 #[inline(always)]
-fn end(task: *const u8, returned: i64, counted_only: bool) {
+fn end(task: Task, returned: i64, counted_only: bool) {
     let Some(thread) = thread(task) else { return };
-    if kernel::is_compat(task) {
+    if task.is_compat() {
         return;
     }
     let now = emit::now();
@@ -182,7 +185,7 @@ fn end(task: *const u8, returned: i64, counted_only: bool) {
 
 /// Tells the end of the open call, or settles it.
 #[inline(always)]
-fn tell(task: *const u8, thread: &mut Thread, control: &Control, now: u64, returned: i64) {
+fn tell(task: Task, thread: &mut Thread, control: &Control, now: u64, returned: i64) {
     let ns = now - thread.open.call_ns;
     thread.open.ending = 1;
     // A machine may keep a switch from the probes, not from its own count.
@@ -191,7 +194,7 @@ fn tell(task: *const u8, thread: &mut Thread, control: &Control, now: u64, retur
         .open
         .switches
         .wrapping_add(thread.open.sums.waits.into());
-    let unseen = if kernel::switches(task) == seen {
+    let unseen = if task.switches() == seen {
         0
     } else {
         ENDED_SWITCH_UNSEEN
@@ -208,61 +211,58 @@ fn tell(task: *const u8, thread: &mut Thread, control: &Control, now: u64, retur
 
 /// Notes what is asked for, and of which file.
 #[inline(always)]
-fn describe(thread: &mut Thread, task: *const u8, regs: *const u8, position: Position) {
+fn describe(thread: &mut Thread, task: Task, regs: Regs, position: Position) {
     let Thread { open, span, .. } = thread;
-    let fd: u64 = kernel::field(regs, at!(regs_arg0));
+    let fd = regs.arg0();
     open.fd = fd as i32;
-    match kernel::file_of(task, fd as u32) {
-        File::None => open.no_file(),
-        File::InPlace(file) => {
-            open.file_flags = kernel::field(file, at!(file_flags));
-            open.mapping = kernel::field(file, at!(file_mapping));
-            open.dentry = kernel::field(file, at!(file_dentry));
-            place(open, regs, position, kernel::field(file, at!(file_pos)));
-            open.inode(kernel::field(file, at!(file_inode)));
+    match task.open_file(fd as u32) {
+        OpenFile::None => open.no_file(),
+        OpenFile::InPlace(file) => {
+            open.file_flags = file.flags();
+            open.mapping = file.mapping().address();
+            open.dentry = file.dentry();
+            place(open, regs, position, file.pos());
+            open.inode(file.inode());
             kernel::apart();
         }
-        File::Address(file) => {
+        OpenFile::Address(file) => {
             if !span.fill(file) {
                 open.no_file();
                 return;
             }
-            open.file_flags = span.get(at!(file_flags));
-            open.mapping = span.address(file, at!(file_mapping));
-            open.dentry = span.get(at!(file_dentry));
-            place(open, regs, position, span.get(at!(file_pos)));
-            if !span.fill(span.get(at!(file_inode))) {
+            open.file_flags = span.get(at!(file.flags));
+            open.mapping = span.address(file, at!(file.mapping));
+            open.dentry = span.get(at!(file.dentry));
+            place(open, regs, position, span.get(at!(file.pos)));
+            if !span.fill(span.get(at!(file.inode))) {
                 open.no_file();
                 return;
             }
-            open.mode = span.get(at!(inode_mode));
-            open.sb = span.get(at!(inode_sb));
-            open.inode = span.get(at!(inode_ino));
-            open.file_size = span.get(at!(inode_size));
+            open.mode = span.get(at!(inode.mode));
+            open.sb = span.get(at!(inode.sb));
+            open.inode = span.get(at!(inode.ino));
+            open.file_size = span.get(at!(inode.size));
         }
     }
 }
 
 /// Bytes that the call asks for; `None` if its arguments are not understood.
 #[inline(always)]
-fn requested(regs: *const u8, call: Entry) -> Option<u64> {
+fn requested(regs: Regs, call: Entry) -> Option<u64> {
     match call.shape()? {
-        Shape::Buffer => Some(kernel::field(regs, at!(regs_arg2))),
-        Shape::Vector => Some(vector_length(
-            kernel::field(regs, at!(regs_arg1)),
-            kernel::field(regs, at!(regs_arg2)),
-        )),
+        Shape::Buffer => Some(regs.arg2()),
+        Shape::Vector => Some(vector_length(regs.arg1(), regs.arg2())),
         Shape::Other => None,
     }
 }
 
 /// Notes where in the file the call reads, which is at `file_pos` if it does not say.
 #[inline(always)]
-fn place(open: &mut Open, regs: *const u8, position: Position, file_pos: i64) {
+fn place(open: &mut Open, regs: Regs, position: Position, file_pos: i64) {
     open.offset = match position {
         Position::File => file_pos,
-        Position::Argument => kernel::field(regs, at!(regs_arg3)),
-        Position::ArgumentOrFile => match kernel::field(regs, at!(regs_arg3)) {
+        Position::Argument => regs.arg3() as i64,
+        Position::ArgumentOrFile => match regs.arg3() as i64 {
             -1 => file_pos,
             offset => offset,
         },

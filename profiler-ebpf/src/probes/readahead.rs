@@ -11,8 +11,8 @@ use aya_ebpf::{
 };
 
 use crate::{
-    kernel::{self, at},
-    maps::{current_task, thread},
+    kernel::{Folio, Readahead, ReadaheadState, current_task},
+    maps::thread,
     thread::Open,
 };
 
@@ -45,12 +45,10 @@ fn page_cache_async_ra(_ctx: BtfTracePointContext) -> i32 {
 /// here too: readahead is switched off, or the mark means that the page is being written.
 #[fentry(function = "page_cache_async_ra")]
 fn fentry_page_cache_async_ra(ctx: FEntryContext) -> i32 {
-    let control: *const u8 = ctx.arg(0);
-    let state: *const u8 = kernel::field(control, at!(readahead_state));
-    let folio: *const u8 = ctx.arg(1);
-    let flags: u64 = kernel::field(folio, at!(folio_flags));
-    if kernel::field::<u32>(state, at!(readahead_pages)) != 0
-        && flags >> at!(folio_writeback_bit) & 1 == 0
+    // SAFETY: the function's first argument, and its second (mm/readahead.c).
+    let (control, folio) = unsafe { (Readahead::new(ctx.arg(0)), Folio::new(ctx.arg(1))) };
+    if control.ra().and_then(ReadaheadState::ra_pages).unwrap_or(0) != 0
+        && !folio.is_in_writeback()
         && let Some(open) = open_call()
     {
         open.sums.readahead_async += 1;

@@ -7,10 +7,7 @@
 
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 
-use crate::{
-    emit,
-    maps::{current_task, thread},
-};
+use crate::{emit, kernel::current_task, maps::thread};
 
 #[inline(always)]
 fn begin() -> i32 {

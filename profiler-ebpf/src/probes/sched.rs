@@ -10,8 +10,8 @@ use super::{block, fault};
 use crate::{
     account,
     emit::{self, count},
-    kernel,
-    maps::{FRAMES, STACK_IDS, current_task, thread},
+    kernel::{Task, current_task},
+    maps::{FRAMES, STACK_IDS, thread},
     target,
     thread::Thread,
     words,
@@ -19,7 +19,8 @@ use crate::{
 
 #[btf_tracepoint(function = "sched_switch")]
 fn sched_switch(ctx: BtfTracePointContext) -> i32 {
-    let prev: *const u8 = ctx.arg(1);
+    // SAFETY: the hook's second argument (trace/events/sched.h).
+    let prev = unsafe { Task::new(ctx.arg(1)) };
     if let Some(thread) = thread(prev)
         && target::watching()
     {
@@ -32,7 +33,8 @@ fn sched_switch(ctx: BtfTracePointContext) -> i32 {
             out(&ctx, prev, thread);
         }
     }
-    let next: *const u8 = ctx.arg(2);
+    // SAFETY: the hook's third argument.
+    let next = unsafe { Task::new(ctx.arg(2)) };
     let mut next_thread = thread(next);
     if let Some(thread) = &mut next_thread
         && thread.sleep.out_ns != 0
@@ -44,7 +46,7 @@ fn sched_switch(ctx: BtfTracePointContext) -> i32 {
 }
 
 #[inline(always)]
-fn out(ctx: &BtfTracePointContext, task: *const u8, thread: &mut Thread) {
+fn out(ctx: &BtfTracePointContext, task: Task, thread: &mut Thread) {
     if thread.in_fault() && !fault::goes_on(task, thread) {
         emit::close_fault(task, thread);
         return;
@@ -61,7 +63,7 @@ fn out(ctx: &BtfTracePointContext, task: *const u8, thread: &mut Thread) {
     if thread.reclaim_ns != 0 {
         flags |= WAIT_IN_RECLAIM;
     }
-    let iowait = kernel::in_iowait(task);
+    let iowait = task.in_iowait();
     if iowait {
         flags |= WAIT_IOWAIT;
     }
@@ -108,16 +110,17 @@ fn back(thread: &mut Thread) {
 
 #[btf_tracepoint(function = "sched_waking")]
 fn sched_waking(ctx: BtfTracePointContext) -> i32 {
-    let task: *const u8 = ctx.arg(0);
+    // SAFETY: the hook's first argument (trace/events/sched.h).
+    let task = unsafe { Task::new(ctx.arg(0)) };
     let Some(thread) = thread(task) else { return 0 };
     if !thread.in_call() {
         return 0;
     }
     let waker = current_task();
     let sleep = &mut thread.sleep;
-    sleep.waker_tid = kernel::tid(waker);
-    sleep.waker_pid = kernel::pid(waker);
-    sleep.waker_comm = kernel::comm(waker);
+    sleep.waker_tid = waker.tid();
+    sleep.waker_pid = waker.pid();
+    sleep.waker_comm = waker.comm();
     match block::completing(sleep.waker_tid) {
         Some(request) => {
             // SAFETY: the state's own field.

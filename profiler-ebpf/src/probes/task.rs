@@ -12,25 +12,27 @@ use profiler_common::fact::ENDED_BY_EXIT;
 use crate::{
     account,
     emit::{self, count},
-    kernel,
+    kernel::Task,
     maps::thread,
     target,
 };
 
 #[btf_tracepoint(function = "sched_process_fork")]
 fn sched_process_fork(ctx: BtfTracePointContext) -> i32 {
-    let parent: *const u8 = ctx.arg(0);
+    // SAFETY: the hook's first argument (trace/events/sched.h).
+    let parent = unsafe { Task::new(ctx.arg(0)) };
     if target::ours(parent).is_some() {
-        let child: *const u8 = ctx.arg(1);
-        if kernel::pid(child) != kernel::pid(parent) {
+        // SAFETY: the hook's second argument.
+        let child = unsafe { Task::new(ctx.arg(1)) };
+        if child.pid() != parent.pid() {
             count(|c| &mut c.forks, 1);
         }
         let _ = target::watch(child);
         debug!(
             &ctx,
             "watching {}, started by {}",
-            kernel::tid(child),
-            kernel::tid(parent)
+            child.tid(),
+            parent.tid()
         );
     }
     0
@@ -38,10 +40,11 @@ fn sched_process_fork(ctx: BtfTracePointContext) -> i32 {
 
 #[btf_tracepoint(function = "sched_process_exec")]
 fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
-    let task: *const u8 = ctx.arg(0);
+    // SAFETY: the hook's first argument (trace/events/sched.h).
+    let task = unsafe { Task::new(ctx.arg(0)) };
     if let Some(thread) = thread(task) {
         // A thread that calls exec takes over its process's id.
-        thread.tid = kernel::tid(task);
+        thread.tid = task.tid();
         account::exec(task, thread);
         count(|c| &mut c.execs, 1);
         return 0;
@@ -49,16 +52,17 @@ fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
     if target::begins_with_exec(task) {
         let _ = target::watch(task);
         // Exec itself reads the program's headers, and the kernel counts that as reads.
-        count(|c| &mut c.reads_before, kernel::reads(task));
-        count(|c| &mut c.bytes_before, kernel::bytes_read(task));
-        debug!(&ctx, "watching {} from its exec", kernel::pid(task));
+        count(|c| &mut c.reads_before, task.reads());
+        count(|c| &mut c.bytes_before, task.bytes_read());
+        debug!(&ctx, "watching {} from its exec", task.pid());
     }
     0
 }
 
 #[btf_tracepoint(function = "sched_process_exit")]
 fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
-    let task: *const u8 = ctx.arg(0);
+    // SAFETY: the hook's first argument (trace/events/sched.h).
+    let task = unsafe { Task::new(ctx.arg(0)) };
     let Some(thread) = thread(task) else { return 0 };
     if !target::watching() {
         return 0;

@@ -6,7 +6,8 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use aya::{Btf, EbpfLoader};
 use profiler_common::{
     calls,
-    control::{Fixed, Offsets},
+    control::Fixed,
+    fields::{Bits, Offsets},
 };
 
 use super::{
@@ -19,6 +20,7 @@ use super::{
 /// What the probes are fitted to.
 pub(super) struct Kernel {
     pub(super) offsets: Offsets,
+    pub(super) bits: Bits,
     pub(super) cast: Option<Cast>,
     pub(super) symbols: Symbols,
     /// A session of kprobes loses no return: `fprobe` rests on the function graph (since
@@ -42,8 +44,8 @@ impl Kernel {
                 Some((hook.name, format!("{error:#}")))
             };
             let kernel = Self {
-                offsets: offsets::look_up(&fields)
-                    .map_err(|error| anyhow!("{error:#}; `profiler doctor` says what to do"))?,
+                offsets: offsets::look_up(&fields).map_err(what_to_do)?,
+                bits: offsets::bits(&fields).map_err(what_to_do)?,
                 cast: Cast::of(&fields),
                 symbols: Symbols::of(&fields),
                 keeps_returns: fields.offset("fprobe", "hlist_array").is_some(),
@@ -93,6 +95,10 @@ impl Kernel {
             type_file: cast.map_or(0, |cast| cast.file),
         }
     }
+}
+
+fn what_to_do(error: anyhow::Error) -> anyhow::Error {
+    anyhow!("{error:#}; `profiler doctor` says what to do")
 }
 
 #[cfg(test)]
