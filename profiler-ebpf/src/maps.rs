@@ -1,5 +1,7 @@
 //! Everything that is shared with the collector or between probes.
 
+use core::ptr::NonNull;
+
 use aya_ebpf::{
     bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC, BPF_LOCAL_STORAGE_GET_F_CREATE, bpf_map_type},
     btf_maps::{HashMap, RingBuf, StackTrace},
@@ -17,7 +19,10 @@ use profiler_common::{
     histogram::{BUCKETS, CLASSES, Settled},
 };
 
-use crate::{kernel::Task, thread::Thread};
+use crate::{
+    kernel::Task,
+    thread::{Sleeper, State, Thread},
+};
 
 /// Field offsets of the running kernel; set and frozen by the loader.
 #[unsafe(no_mangle)]
@@ -66,7 +71,7 @@ pub(crate) static RING: RingBuf<u8, { 16 << 20 }> = RingBuf::new();
 /// State of the watched threads. Freed by the kernel with its thread, so a reused
 /// thread id never meets an old state.
 #[btf_map]
-static THREADS: TaskStorage<Thread> = TaskStorage::new();
+static THREADS: TaskStorage<State> = TaskStorage::new();
 
 /// One byte for each process id that ends in these bits: was a process of that id ever
 /// watched? A thread has no state unless the byte of its process is set, and reading it
@@ -207,29 +212,38 @@ impl<T> TaskStorage<T> {
     }
 }
 
-/// State of a thread, if it is watched.
+/// State of a thread, if it is watched: of the current task, or of one that is switched out or in
+/// on this CPU.
 #[inline(always)]
-pub(crate) fn thread(task: Task) -> Option<&'static mut Thread> {
+pub(crate) fn thread(task: Task) -> Option<Thread> {
+    // SAFETY: a live state; where the task is, is the caller's to know.
+    state(task).map(|state| unsafe { Thread::new(state) })
+}
+
+/// State of a thread that is woken, if it is watched.
+#[inline(always)]
+pub(crate) fn sleeper(task: Task) -> Option<Sleeper> {
+    // SAFETY: a live state.
+    state(task).map(|state| unsafe { Sleeper::new(state) })
+}
+
+#[inline(always)]
+fn state(task: Task) -> Option<NonNull<State>> {
     if !ever_watched(task.pid()) {
         return None;
     }
-    // SAFETY: the state belongs to one task; probes that meet in it (its own, and a wake-up
-    // on another CPU) write different fields.
-    unsafe { THREADS.get(task, 0).as_mut() }
+    NonNull::new(THREADS.get(task, 0))
 }
 
-/// State of a thread that is watched from now on.
+/// State of a thread that is watched from now on: as [`thread`], or of one that has not run yet.
 #[inline(always)]
-pub(crate) fn new_thread(task: Task) -> Option<&'static mut Thread> {
+pub(crate) fn new_thread(task: Task) -> Option<Thread> {
     let byte = EVER_WATCHED.get_ptr_mut(0)?;
     // SAFETY: within the array. Whoever else writes it writes the same.
     unsafe { *byte.cast::<u8>().add(its_byte(task.pid())) = 1 };
+    let state = NonNull::new(THREADS.get(task, BPF_LOCAL_STORAGE_GET_F_CREATE.into()));
     // SAFETY: as in `thread`.
-    unsafe {
-        THREADS
-            .get(task, BPF_LOCAL_STORAGE_GET_F_CREATE.into())
-            .as_mut()
-    }
+    state.map(|state| unsafe { Thread::new(state) })
 }
 
 #[inline(always)]

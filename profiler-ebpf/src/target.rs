@@ -20,14 +20,14 @@ use crate::{
 
 /// The current thread's state, if it is ours.
 #[inline(always)]
-pub(crate) fn ours(task: Task) -> Option<&'static mut Thread> {
+pub(crate) fn ours(task: Task) -> Option<Thread> {
     let control = control();
     if control.target_kind == TARGET_NOTHING {
         return None;
     }
     match thread(task) {
-        Some(state) => {
-            account::enter_scenario(task, state, control.scenario);
+        Some(mut state) => {
+            account::enter_scenario(task, &mut state, control.scenario);
             Some(state)
         }
         None => meet(task, &control),
@@ -36,21 +36,21 @@ pub(crate) fn ours(task: Task) -> Option<&'static mut Thread> {
 
 /// Meets a thread of the target that is switched in.
 #[inline(always)]
-pub(crate) fn switched_in(task: Task, state: Option<&'static mut Thread>) {
+pub(crate) fn switched_in(task: Task, state: Option<Thread>) {
     let control = control();
     if control.target_kind == TARGET_NOTHING {
         return;
     }
     let state = match state {
         Some(state) if state.account.is_of(control.scenario) => return,
-        Some(state) => {
-            account::enter_scenario(task, state, control.scenario);
+        Some(mut state) => {
+            account::enter_scenario(task, &mut state, control.scenario);
             Some(state)
         }
         None => meet(task, &control),
     };
-    if let Some(state) = state {
-        account::met_asleep(task, state);
+    if let Some(mut state) = state {
+        account::met_asleep(task, &mut state);
     }
 }
 
@@ -64,7 +64,7 @@ pub(crate) fn watching() -> bool {
 /// here, so a kind of target that takes more than a comparison has to keep its answer with the
 /// process, as [`crate::maps`] does with the ids that were ever watched.
 #[inline(always)]
-fn meet(task: Task, control: &Control) -> Option<&'static mut Thread> {
+fn meet(task: Task, control: &Control) -> Option<Thread> {
     match control.target_kind {
         TARGET_PROCESS if is(control, task.pid()) => watch(task),
         TARGET_THREAD if is(control, task.tid()) => give_state(task),
@@ -87,7 +87,7 @@ fn is(control: &Control, id: u32) -> bool {
 
 /// Watches a thread from now on.
 #[inline(always)]
-pub(crate) fn watch(task: Task) -> Option<&'static mut Thread> {
+pub(crate) fn watch(task: Task) -> Option<Thread> {
     if task.pid() == fixed!(self_pid) {
         return None;
     }
@@ -95,12 +95,12 @@ pub(crate) fn watch(task: Task) -> Option<&'static mut Thread> {
 }
 
 #[inline(always)]
-fn give_state(task: Task) -> Option<&'static mut Thread> {
+fn give_state(task: Task) -> Option<Thread> {
     match new_thread(task) {
-        Some(state) => {
+        Some(mut state) => {
             state.tid = task.tid();
             state.pid = task.pid();
-            account::open(task, state);
+            account::open(task, &mut state);
             Some(state)
         }
         None => {

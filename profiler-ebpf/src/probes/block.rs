@@ -25,6 +25,7 @@ use profiler_common::{
 };
 
 use crate::{
+    clock,
     emit::{self, count},
     kernel::{Bio, Operation, Origin, Request, current_task, fixed},
     maps::{COMPLETING, Completing, REQUESTS, Submission, control, thread},
@@ -102,7 +103,7 @@ fn kind(flags: u32) -> usize {
 
 #[btf_tracepoint(function = "block_bio_queue")]
 fn block_bio_queue(ctx: BtfTracePointContext) -> i32 {
-    let Some(thread) = thread(current_task()) else {
+    let Some(mut thread) = thread(current_task()) else {
         return 0;
     };
     if !thread.in_call() {
@@ -139,7 +140,7 @@ fn block_io_start(ctx: BtfTracePointContext) -> i32 {
     let rq = request(&ctx);
     let operation = rq.operation();
     if !operation.is_the_drivers() {
-        note(rq, operation, emit::now(), 0);
+        note(rq, operation, clock::now(), 0);
     }
     0
 }
@@ -163,7 +164,7 @@ fn block_rq_issue(ctx: BtfTracePointContext) -> i32 {
     if operation.is_the_drivers() {
         return 0;
     }
-    let now = emit::now();
+    let now = clock::now();
     let starts_told = control().flags & CONTROL_STARTS_TOLD != 0;
     let submission = if starts_told {
         REQUESTS.get_ptr_mut(rq.address())
@@ -183,7 +184,7 @@ fn block_rq_issue(ctx: BtfTracePointContext) -> i32 {
 #[inline(always)]
 fn started(rq: Request) -> u64 {
     match rq.start_ns().unwrap_or(0) {
-        0 => emit::now(),
+        0 => clock::now(),
         started => started,
     }
 }
@@ -203,7 +204,8 @@ fn noted(rq: Request) -> Option<*mut Submission> {
 #[inline(always)]
 fn note(rq: Request, operation: Operation, submitted_ns: u64, issued_ns: u64) {
     let task = current_task();
-    let mut open = match thread(task) {
+    let mut thread = thread(task);
+    let mut open = match &mut thread {
         Some(thread) if thread.in_call() => Some(&mut thread.open),
         _ => None,
     };
@@ -268,7 +270,7 @@ fn block_rq_complete(ctx: BtfTracePointContext) -> i32 {
     let facts = &mut slot.facts;
     // SAFETY: a live slot; zeroes are `RequestFacts`.
     unsafe { words::zero(&raw mut *facts) };
-    facts.completed_ns = emit::now();
+    facts.completed_ns = clock::now();
     facts.sector = rq.sector();
     facts.bytes = bytes;
     facts.dev = rq.part().dev();
@@ -282,7 +284,7 @@ fn block_rq_complete(ctx: BtfTracePointContext) -> i32 {
         facts.owner_pid = submission.pid;
         facts.flags = submission.flags;
         // SAFETY: the slot's own field.
-        unsafe { words::copy_comm(&submission.comm, &raw mut facts.owner_comm) };
+        unsafe { words::copy_comm(&raw const submission.comm, &raw mut facts.owner_comm) };
     }
     completing.depth = depth + 1;
     // Readahead can outlive the scenario that began it.

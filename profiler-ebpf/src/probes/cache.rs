@@ -12,7 +12,7 @@ use crate::{
 
 #[btf_tracepoint(function = "mm_filemap_add_to_page_cache")]
 fn mm_filemap_add_to_page_cache(ctx: BtfTracePointContext) -> i32 {
-    let Some(thread) = thread(current_task()) else {
+    let Some(mut thread) = thread(current_task()) else {
         return 0;
     };
     if !thread.in_call() {

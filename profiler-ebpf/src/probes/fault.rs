@@ -13,23 +13,23 @@ use aya_ebpf::{
     macros::{btf_tracepoint, fentry, fexit},
     programs::{BtfTracePointContext, FEntryContext, FExitContext},
 };
-use profiler_common::fact::CALL_FAULT;
+use profiler_common::fact::{CALL_FAULT, ENDED_AT_LAST_FACT};
 
 use crate::{
-    emit,
+    clock, emit,
     kernel::{Fault, Inode, Mapping, Task, current_task, fixed},
     maps::thread,
-    target,
-    thread::Thread,
+    sleep, target,
+    thread::{Own, Thread},
 };
 
 #[btf_tracepoint(function = "mm_filemap_fault")]
 fn mm_filemap_fault(ctx: BtfTracePointContext) -> i32 {
     let task = current_task();
-    if let Some(thread) = target::ours(task) {
+    if let Some(mut thread) = target::ours(task) {
         // SAFETY: the hook's first argument (trace/events/filemap.h).
         let mapping = unsafe { Mapping::new(ctx.arg(0)) };
-        fault(task, thread, mapping, mapping.host(), ctx.arg(1));
+        fault(task, &mut thread, mapping, mapping.host(), ctx.arg(1));
     }
     0
 }
@@ -38,7 +38,7 @@ fn mm_filemap_fault(ctx: BtfTracePointContext) -> i32 {
 #[fentry(function = "filemap_fault")]
 fn fentry_filemap_fault(ctx: FEntryContext) -> i32 {
     let task = current_task();
-    let Some(thread) = target::ours(task) else {
+    let Some(mut thread) = target::ours(task) else {
         return 0;
     };
     // SAFETY: the function's first argument (mm/filemap.c).
@@ -57,7 +57,7 @@ fn fentry_filemap_fault(ctx: FEntryContext) -> i32 {
     if index >= pages {
         return 0;
     }
-    fault(task, thread, mapping, host, index);
+    fault(task, &mut thread, mapping, host, index);
     0
 }
 
@@ -68,13 +68,13 @@ fn fault(task: Task, thread: &mut Thread, mapping: Mapping, host: Inode, index: 
     if thread.in_read() {
         return;
     }
-    let now = emit::now();
+    let now = clock::now();
     if goes_on(task, thread) {
         thread.open.last_ns = now;
         return;
     }
     if thread.in_fault() {
-        emit::close_fault(task, thread);
+        close(task, thread);
     }
     let open = &mut thread.open;
     open.call = CALL_FAULT;
@@ -105,16 +105,35 @@ fn fexit_filemap_map_pages(_ctx: FExitContext) -> i32 {
 #[inline(always)]
 fn mapped() -> i32 {
     let task = current_task();
-    if let Some(thread) = thread(task)
-        && goes_on(task, thread)
+    if let Some(mut thread) = thread(task)
+        && goes_on(task, &thread)
     {
-        thread.open.last_ns = emit::now();
+        thread.open.last_ns = clock::now();
     }
     0
 }
 
 /// Is a fault open that the task has not finished?
 #[inline(always)]
-pub(super) fn goes_on(task: Task, thread: &Thread) -> bool {
+pub(super) fn goes_on(task: Task, thread: &Own) -> bool {
     thread.in_fault() && task.faults_done() == thread.open.faults_done
+}
+
+/// Closes an open fault at the last moment it was known to be going on, and tells
+/// it if anything happened in it.
+#[inline(always)]
+pub(super) fn close(task: Task, thread: &mut Thread) {
+    let out_ns = thread.sleep.out_ns;
+    if out_ns != 0 {
+        // SAFETY: a field of live state, which another CPU may be writing.
+        let woken_ns = unsafe { (&raw const (*thread.wakeup()).woken_ns).read_volatile() };
+        // It slept, and who woke it found it asleep.
+        let last_ns = if woken_ns > out_ns { woken_ns } else { out_ns };
+        thread.open.last_ns = last_ns;
+        sleep::tell_until(thread, last_ns);
+    }
+    if thread.open.loud != 0 {
+        emit::ended(task, thread, thread.open.last_ns, 0, ENDED_AT_LAST_FACT);
+    }
+    thread.close();
 }

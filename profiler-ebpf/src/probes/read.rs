@@ -20,14 +20,15 @@ use profiler_common::{
     target::TARGET_NOTHING,
 };
 
+use super::fault;
 use crate::{
     account::{self, End},
-    emit,
+    clock, emit,
     kernel::{self, OpenFile, Regs, Task, at, current_task, fixed},
     maps::{BPF_USERS_BY_PID, call, control, thread},
     settle::settle,
-    target,
-    thread::{Open, Thread},
+    sleep, target,
+    thread::{Open, Own, Thread},
 };
 
 /// The kernel takes no vector of more buffers (linux/uio.h).
@@ -112,16 +113,16 @@ fn begin(task: Task, regs: Regs, call: Entry) -> bool {
         bpf_call(task, regs);
         return false;
     }
-    let Some(thread) = target::ours(task) else {
+    let Some(mut thread) = target::ours(task) else {
         return false;
     };
     if task.is_compat() {
         return false;
     }
     if thread.in_fault() {
-        emit::close_fault(task, thread);
+        fault::close(task, &mut thread);
     }
-    account::begin(task, thread, call.is_other(CALL_COUNTED));
+    account::begin(task, &mut thread, call.is_other(CALL_COUNTED));
     if call.is_other(CALL_COUNTED) {
         return true;
     }
@@ -131,10 +132,10 @@ fn begin(task: Task, regs: Regs, call: Entry) -> bool {
         return true;
     };
     thread.open.requested = requested;
-    describe(thread, task, regs, position);
+    describe(&mut thread, task, regs, position);
     thread.open.call = call.kind();
     thread.open.switches = task.switches();
-    thread.open.call_ns = emit::now();
+    thread.open.call_ns = clock::now();
     true
 }
 
@@ -163,11 +164,13 @@ fn bpf_call(task: Task, regs: Regs) {
 /// A call ends.
 #[inline(always)]
 fn end(task: Task, returned: i64, counted_only: bool) {
-    let Some(thread) = thread(task) else { return };
+    let Some(mut thread) = thread(task) else {
+        return;
+    };
     if task.is_compat() {
         return;
     }
-    let now = emit::now();
+    let now = clock::now();
     let control = control();
     if control.target_kind == TARGET_NOTHING || !thread.account.is_of(control.scenario) {
         // It outlived the scenario, which told it as open.
@@ -176,8 +179,8 @@ fn end(task: Task, returned: i64, counted_only: bool) {
         }
         return;
     }
-    match account::end(task, thread, counted_only) {
-        End::Open => tell(task, thread, &control, now, returned),
+    match account::end(task, &mut thread, counted_only) {
+        End::Open => tell(task, &mut thread, &control, now, returned),
         // A fault inside another system call ends by its own rule.
         End::Nothing => {}
     }
@@ -189,7 +192,7 @@ fn tell(task: Task, thread: &mut Thread, control: &Control, now: u64, returned: 
     let ns = now - thread.open.call_ns;
     thread.open.ending = 1;
     // A machine may keep a switch from the probes, not from its own count.
-    emit::wait_until_now(thread, now);
+    sleep::tell_until(thread, now);
     let seen = thread
         .open
         .switches
@@ -211,8 +214,8 @@ fn tell(task: Task, thread: &mut Thread, control: &Control, now: u64, returned: 
 
 /// Notes what is asked for, and of which file.
 #[inline(always)]
-fn describe(thread: &mut Thread, task: Task, regs: Regs, position: Position) {
-    let Thread { open, span, .. } = thread;
+fn describe(thread: &mut Own, task: Task, regs: Regs, position: Position) {
+    let Own { open, span, .. } = thread;
     let fd = regs.arg0();
     open.fd = fd as i32;
     match task.open_file(fd as u32) {

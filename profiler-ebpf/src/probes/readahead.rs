@@ -13,31 +13,25 @@ use aya_ebpf::{
 use crate::{
     kernel::{Folio, Readahead, ReadaheadState, current_task},
     maps::thread,
-    thread::Open,
+    thread::Sums,
 };
 
 #[btf_tracepoint(function = "page_cache_sync_ra")]
 fn page_cache_sync_ra(_ctx: BtfTracePointContext) -> i32 {
-    if let Some(open) = open_call() {
-        open.sums.readahead_sync += 1;
-    }
+    begun(|sums| &mut sums.readahead_sync);
     0
 }
 
 /// The tracepoint is the first thing in the function (mm/readahead.c).
 #[fentry(function = "page_cache_sync_ra")]
 fn fentry_page_cache_sync_ra(_ctx: FEntryContext) -> i32 {
-    if let Some(open) = open_call() {
-        open.sums.readahead_sync += 1;
-    }
+    begun(|sums| &mut sums.readahead_sync);
     0
 }
 
 #[btf_tracepoint(function = "page_cache_async_ra")]
 fn page_cache_async_ra(_ctx: BtfTracePointContext) -> i32 {
-    if let Some(open) = open_call() {
-        open.sums.readahead_async += 1;
-    }
+    begun(|sums| &mut sums.readahead_async);
     0
 }
 
@@ -47,22 +41,20 @@ fn page_cache_async_ra(_ctx: BtfTracePointContext) -> i32 {
 fn fentry_page_cache_async_ra(ctx: FEntryContext) -> i32 {
     // SAFETY: the function's first argument, and its second (mm/readahead.c).
     let (control, folio) = unsafe { (Readahead::new(ctx.arg(0)), Folio::new(ctx.arg(1))) };
-    if control.ra().and_then(ReadaheadState::ra_pages).unwrap_or(0) != 0
-        && !folio.is_in_writeback()
-        && let Some(open) = open_call()
+    if control.ra().and_then(ReadaheadState::ra_pages).unwrap_or(0) != 0 && !folio.is_in_writeback()
     {
-        open.sums.readahead_async += 1;
+        begun(|sums| &mut sums.readahead_async);
     }
     0
 }
 
-/// The current thread's open call, in which something is to be told from now on.
+/// Adds to the current thread's open call, in which something is to be told from now on.
 #[inline(always)]
-fn open_call() -> Option<&'static mut Open> {
-    let thread = thread(current_task())?;
-    if !thread.in_call() {
-        return None;
+fn begun(which: impl FnOnce(&mut Sums) -> &mut u32) {
+    if let Some(mut thread) = thread(current_task())
+        && thread.in_call()
+    {
+        thread.open.loud = 1;
+        *which(&mut thread.open.sums) += 1;
     }
-    thread.open.loud = 1;
-    Some(&mut thread.open)
 }

@@ -9,12 +9,13 @@ use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 use aya_log_ebpf::debug;
 use profiler_common::fact::ENDED_BY_EXIT;
 
+use super::fault;
 use crate::{
-    account,
+    account, clock,
     emit::{self, count},
     kernel::Task,
     maps::thread,
-    target,
+    sleep, target,
 };
 
 #[btf_tracepoint(function = "sched_process_fork")]
@@ -42,10 +43,10 @@ fn sched_process_fork(ctx: BtfTracePointContext) -> i32 {
 fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
     // SAFETY: the hook's first argument (trace/events/sched.h).
     let task = unsafe { Task::new(ctx.arg(0)) };
-    if let Some(thread) = thread(task) {
+    if let Some(mut thread) = thread(task) {
         // A thread that calls exec takes over its process's id.
         thread.tid = task.tid();
-        account::exec(task, thread);
+        account::exec(task, &mut thread);
         count(|c| &mut c.execs, 1);
         return 0;
     }
@@ -63,17 +64,19 @@ fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
 fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
     // SAFETY: the hook's first argument (trace/events/sched.h).
     let task = unsafe { Task::new(ctx.arg(0)) };
-    let Some(thread) = thread(task) else { return 0 };
+    let Some(mut thread) = thread(task) else {
+        return 0;
+    };
     if !target::watching() {
         return 0;
     }
-    account::asleep(task, thread);
+    account::asleep(task, &mut thread);
     if thread.in_fault() {
-        emit::close_fault(task, thread);
+        fault::close(task, &mut thread);
     } else if thread.in_call() {
-        let now = emit::now();
-        emit::wait_until_now(thread, now);
-        emit::ended(task, thread, now, 0, ENDED_BY_EXIT);
+        let now = clock::now();
+        sleep::tell_until(&mut thread, now);
+        emit::ended(task, &thread, now, 0, ENDED_BY_EXIT);
         thread.close();
     }
     0
