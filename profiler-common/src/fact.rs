@@ -6,6 +6,8 @@
 //!
 //! A call is named by its thread and the time at which it began: `(tid, call_ns)`.
 
+/// [`Ended::call`]: which system call, or a fault.
+pub use crate::calls::{CALL_FAULT, CALL_PREAD, CALL_PREADV, CALL_PREADV2, CALL_READ, CALL_READV};
 use crate::pod;
 
 /// [`Head::kind`] of a [`Wait`].
@@ -214,20 +216,6 @@ pub struct Ended {
     /// Last component of the file's name, NUL padded, cut at 31 bytes.
     pub name: [u8; 32],
 }
-
-/// [`Ended::call`]: which system call, or a fault.
-pub const CALL_READ: u32 = 1;
-pub const CALL_PREAD: u32 = 2;
-pub const CALL_READV: u32 = 3;
-pub const CALL_PREADV: u32 = 4;
-pub const CALL_PREADV2: u32 = 5;
-pub const CALL_FAULT: u32 = 6;
-/// In the table of calls only: it is no read, but the kernel counts it as one
-/// (`task_struct.ioac.syscr`).
-pub const CALL_COUNTED: u32 = 7;
-/// In the table of calls only: `bpf(2)`. While a map system call is in progress, the kernel
-/// skips kprobes and classic tracepoints on its CPU.
-pub const CALL_BPF: u32 = 8;
 
 /// The thread ended inside the call.
 pub const ENDED_BY_EXIT: u32 = 1 << 0;

@@ -4,18 +4,24 @@
 //! `repr(C)`, fixed widths, named padding, no `bool`, no `enum`, no `Option`.
 //! Sizes are asserted where the types are defined.
 //!
+//! - [`calls`]: the calls that the probes know.
 //! - [`fact`]: what the ring carries.
 //! - [`control`]: what the collector tells the kernel side, before and while it runs.
+//! - [`fields`]: the fields of the kernel's structures that the probes read.
+//! - [`target`]: what is watched.
 //! - [`bpf_user`]: who makes BPF map system calls.
 //! - [`counter`]: what the kernel side counts of itself: facts made, lost, refused.
 //! - [`histogram`]: how quiet calls are settled in the kernel.
 #![no_std]
 
 pub mod bpf_user;
+pub mod calls;
 pub mod control;
 pub mod counter;
 pub mod fact;
+pub mod fields;
 pub mod histogram;
+pub mod target;
 
 /// Implements aya's marker for types that are read from or written to maps.
 #[cfg(feature = "user")]

@@ -13,11 +13,11 @@
 //! Where the kernel has no such count (`CONFIG_TASK_XACCT` unset), every difference is 0,
 //! and only a begin without an end, or an end without a begin, is known.
 
-use profiler_common::fact::CALL_BPF;
+use profiler_common::calls::{CALL_BPF, Entry};
 
 use crate::{
     emit::count,
-    kernel,
+    kernel::Task,
     maps::{call, control},
     thread::Thread,
 };
@@ -50,8 +50,8 @@ pub(crate) enum End {
 impl Account {
     /// Begins anew: all that was counted until now is known.
     #[inline(always)]
-    fn begin_anew(&mut self, task: *const u8, scenario: u32) {
-        self.reads = kernel::reads(task);
+    fn begin_anew(&mut self, task: Task, scenario: u32) {
+        self.reads = task.reads();
         self.scenario = scenario;
         self.state = 0;
     }
@@ -63,8 +63,8 @@ impl Account {
 
     /// Calls counted since the last look.
     #[inline(always)]
-    fn advance(&mut self, task: *const u8) -> u64 {
-        let reads = kernel::reads(task);
+    fn advance(&mut self, task: Task) -> u64 {
+        let reads = task.reads();
         let more = reads.wrapping_sub(self.reads);
         self.reads = reads;
         more
@@ -87,13 +87,13 @@ fn missed_end(thread: &mut Thread) {
 
 /// A thread that is watched from now on.
 #[inline(always)]
-pub(crate) fn open(task: *const u8, thread: &mut Thread) {
+pub(crate) fn open(task: Task, thread: &mut Thread) {
     thread.account.begin_anew(task, control().scenario);
 }
 
 /// A thread's account belongs to one scenario: what it did in between is nobody's.
 #[inline(always)]
-pub(crate) fn enter_scenario(task: *const u8, thread: &mut Thread, scenario: u32) {
+pub(crate) fn enter_scenario(task: Task, thread: &mut Thread, scenario: u32) {
     if thread.account.scenario != scenario {
         thread.close();
         thread.account.begin_anew(task, scenario);
@@ -102,16 +102,16 @@ pub(crate) fn enter_scenario(task: *const u8, thread: &mut Thread, scenario: u32
 
 /// A thread that is met when it is switched in: it may be in the middle of a read.
 #[inline(always)]
-pub(crate) fn met_asleep(task: *const u8, thread: &mut Thread) {
-    let call = call(kernel::number_in_progress(task));
-    if call != 0 && call != CALL_BPF {
+pub(crate) fn met_asleep(task: Task, thread: &mut Thread) {
+    let call = call(task.number_in_progress());
+    if call != Entry::NONE && !call.is_other(CALL_BPF) {
         thread.account.state = IN_EARLIER;
     }
 }
 
 /// A read, or what is counted as one, begins. Leaves no read open.
 #[inline(always)]
-pub(crate) fn begin(task: *const u8, thread: &mut Thread, counted_only: bool) {
+pub(crate) fn begin(task: Task, thread: &mut Thread, counted_only: bool) {
     let more = thread.account.advance(task);
     let state = thread.account.state;
     thread.account.state = if counted_only { IN_COUNTED } else { 0 };
@@ -127,7 +127,7 @@ pub(crate) fn begin(task: *const u8, thread: &mut Thread, counted_only: bool) {
 
 /// A read, or what is counted as one, ends.
 #[inline(always)]
-pub(crate) fn end(task: *const u8, thread: &mut Thread, counted_only: bool) -> End {
+pub(crate) fn end(task: Task, thread: &mut Thread, counted_only: bool) -> End {
     let more = thread.account.advance(task);
     let state = thread.account.state;
     thread.account.state = 0;
@@ -158,7 +158,7 @@ pub(crate) fn end(task: *const u8, thread: &mut Thread, counted_only: bool) -> E
 /// The thread goes to sleep by itself, or dies. A read counts itself only when it is done,
 /// and does not sleep after that: so what is counted has ended.
 #[inline(always)]
-pub(crate) fn asleep(task: *const u8, thread: &mut Thread) {
+pub(crate) fn asleep(task: Task, thread: &mut Thread) {
     if thread.account.state != 0 {
         return;
     }
@@ -176,7 +176,7 @@ pub(crate) fn asleep(task: *const u8, thread: &mut Thread) {
 
 /// The thread became another program, which read its file: that is counted too.
 #[inline(always)]
-pub(crate) fn exec(task: *const u8, thread: &mut Thread) {
+pub(crate) fn exec(task: Task, thread: &mut Thread) {
     thread.account.begin_anew(task, control().scenario);
     thread.account.state = IN_COUNTED;
 }

@@ -1,34 +1,43 @@
 //! Everything that is shared with the collector or between probes.
 
+use core::ptr::NonNull;
+
 use aya_ebpf::{
     bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC, BPF_LOCAL_STORAGE_GET_F_CREATE, bpf_map_type},
     btf_maps::{HashMap, RingBuf, StackTrace},
-    helpers::{bpf_get_current_task_btf, generated::bpf_task_storage_get},
+    helpers::generated::bpf_task_storage_get,
     macros::{btf_map, map},
     maps::{Array, PerCpuArray},
 };
 use profiler_common::{
     bpf_user::{BPF_USERS, BpfUser},
-    control::{ABSENT, CALLS, Control, Fixed, Offsets, STACK_FRAMES, STACKS},
+    calls::{Entry, NUMBERS},
+    control::{Control, Fixed, STACK_FRAMES, STACKS},
     counter::Counters,
     fact::RequestFacts,
+    fields::{Bits, Offsets},
     histogram::{BUCKETS, CLASSES, Settled},
 };
 
-use crate::{kernel, thread::Thread};
+use crate::{
+    kernel::Task,
+    thread::{Sleeper, State, Thread},
+};
 
 /// Field offsets of the running kernel; set and frozen by the loader.
 #[unsafe(no_mangle)]
-pub(crate) static OFFSETS: Offsets = {
-    // SAFETY: `Offsets` is nothing but `u32`s, for which any bits are a value.
-    unsafe { core::mem::transmute([ABSENT; size_of::<Offsets>() / 4]) }
-};
+pub(crate) static OFFSETS: Offsets = Offsets::ABSENT;
+
+/// Bits of its words; set and frozen by the loader.
+#[unsafe(no_mangle)]
+pub(crate) static BITS: Bits = Bits::ABSENT;
 
 /// What is fixed for the session; set and frozen by the loader.
 #[unsafe(no_mangle)]
 pub(crate) static FIXED: Fixed = Fixed {
     self_pid: 0,
-    calls: [0; CALLS],
+    calls: [0; NUMBERS],
+    page_shift: 0,
     o_direct: 0,
     type_word: 0,
     type_file: 0,
@@ -36,23 +45,23 @@ pub(crate) static FIXED: Fixed = Fixed {
 
 /// Reads a constant of the session; the verifier knows its value.
 macro_rules! constant {
-    ($from:ident . $field:ident) => {{
+    ($from:ident $(. $field:ident)+) => {{
         // SAFETY: a live static; volatile because the loader changes what the
         // compiler sees.
-        unsafe { core::ptr::read_volatile(&raw const $crate::maps::$from.$field) }
+        unsafe { core::ptr::read_volatile(&raw const $crate::maps::$from$(.$field)+) }
     }};
 }
 pub(crate) use constant;
 
-/// Which of the read family a system call is, by its number: a `CALL_*` constant, or 0.
+/// Which of the calls that the probes know a system call is, by its number.
 #[inline(always)]
-pub(crate) fn call(number: u64) -> u32 {
+pub(crate) fn call(number: u64) -> Entry {
     let calls = (&raw const FIXED.calls).cast::<u8>();
-    if number as usize >= CALLS {
-        return 0;
+    if number as usize >= NUMBERS {
+        return Entry::NONE;
     }
     // SAFETY: within the table; volatile because the loader changes what the compiler sees.
-    unsafe { core::ptr::read_volatile(calls.add(number as usize)).into() }
+    Entry(unsafe { core::ptr::read_volatile(calls.add(number as usize)) })
 }
 
 /// Facts on their way to the collector. The size is set by the loader.
@@ -62,7 +71,7 @@ pub(crate) static RING: RingBuf<u8, { 16 << 20 }> = RingBuf::new();
 /// State of the watched threads. Freed by the kernel with its thread, so a reused
 /// thread id never meets an old state.
 #[btf_map]
-static THREADS: TaskStorage<Thread> = TaskStorage::new();
+static THREADS: TaskStorage<State> = TaskStorage::new();
 
 /// One byte for each process id that ends in these bits: was a process of that id ever
 /// watched? A thread has no state unless the byte of its process is set, and reading it
@@ -188,13 +197,13 @@ impl<T> TaskStorage<T> {
 
     /// The task's value; null where it has none.
     #[inline(always)]
-    fn get(&'static self, task: *const u8, flags: u64) -> *mut T {
-        // SAFETY: `task` is a task that the verifier trusts (a tracepoint argument
-        // or the current task), the map stands in BTF, a null value means zeroes.
+    fn get(&'static self, task: Task, flags: u64) -> *mut T {
+        // SAFETY: a task that the verifier trusts (a tracepoint argument or the
+        // current task), the map stands in BTF, a null value means zeroes.
         unsafe {
             bpf_task_storage_get(
                 (&raw const *self).cast_mut().cast(),
-                task.cast_mut().cast(),
+                task.as_ptr().cast_mut().cast(),
                 core::ptr::null_mut(),
                 flags,
             )
@@ -203,36 +212,38 @@ impl<T> TaskStorage<T> {
     }
 }
 
-/// The current task, as the verifier trusts it.
+/// State of a thread, if it is watched: of the current task, or of one that is switched out or in
+/// on this CPU.
 #[inline(always)]
-pub(crate) fn current_task() -> *const u8 {
-    // SAFETY: has no preconditions.
-    unsafe { bpf_get_current_task_btf() }.cast_const().cast()
+pub(crate) fn thread(task: Task) -> Option<Thread> {
+    // SAFETY: a live state; where the task is, is the caller's to know.
+    state(task).map(|state| unsafe { Thread::new(state) })
 }
 
-/// State of a thread, if it is watched.
+/// State of a thread that is woken, if it is watched.
 #[inline(always)]
-pub(crate) fn thread(task: *const u8) -> Option<&'static mut Thread> {
-    if !ever_watched(kernel::pid(task)) {
+pub(crate) fn sleeper(task: Task) -> Option<Sleeper> {
+    // SAFETY: a live state.
+    state(task).map(|state| unsafe { Sleeper::new(state) })
+}
+
+#[inline(always)]
+fn state(task: Task) -> Option<NonNull<State>> {
+    if !ever_watched(task.pid()) {
         return None;
     }
-    // SAFETY: the state belongs to one task; probes that meet in it (its own, and a wake-up
-    // on another CPU) write different fields.
-    unsafe { THREADS.get(task, 0).as_mut() }
+    NonNull::new(THREADS.get(task, 0))
 }
 
-/// State of a thread that is watched from now on.
+/// State of a thread that is watched from now on: as [`thread`], or of one that has not run yet.
 #[inline(always)]
-pub(crate) fn new_thread(task: *const u8) -> Option<&'static mut Thread> {
+pub(crate) fn new_thread(task: Task) -> Option<Thread> {
     let byte = EVER_WATCHED.get_ptr_mut(0)?;
     // SAFETY: within the array. Whoever else writes it writes the same.
-    unsafe { *byte.cast::<u8>().add(its_byte(kernel::pid(task))) = 1 };
+    unsafe { *byte.cast::<u8>().add(its_byte(task.pid())) = 1 };
+    let state = NonNull::new(THREADS.get(task, BPF_LOCAL_STORAGE_GET_F_CREATE.into()));
     // SAFETY: as in `thread`.
-    unsafe {
-        THREADS
-            .get(task, BPF_LOCAL_STORAGE_GET_F_CREATE.into())
-            .as_mut()
-    }
+    state.map(|state| unsafe { Thread::new(state) })
 }
 
 #[inline(always)]

@@ -5,26 +5,29 @@
 //! process, gets one at birth (see [`crate::probes::task`]). Between scenarios nobody is:
 //! a state outlives the scenario that it was made in, so each use asks first.
 
-use profiler_common::control::{CONTROL_FROM_EXEC, CONTROL_THREAD, Control};
+use profiler_common::{
+    control::Control,
+    target::{TARGET_FROM_EXEC, TARGET_NOTHING, TARGET_PROCESS, TARGET_THREAD},
+};
 
 use crate::{
     account,
     emit::count,
-    kernel::{self, fixed},
+    kernel::{Task, fixed},
     maps::{control, new_thread, thread},
     thread::Thread,
 };
 
 /// The current thread's state, if it is ours.
 #[inline(always)]
-pub(crate) fn ours(task: *const u8) -> Option<&'static mut Thread> {
+pub(crate) fn ours(task: Task) -> Option<Thread> {
     let control = control();
-    if control.target == 0 {
+    if control.target_kind == TARGET_NOTHING {
         return None;
     }
     match thread(task) {
-        Some(state) => {
-            account::enter_scenario(task, state, control.scenario);
+        Some(mut state) => {
+            account::enter_scenario(task, &mut state, control.scenario);
             Some(state)
         }
         None => meet(task, &control),
@@ -33,62 +36,71 @@ pub(crate) fn ours(task: *const u8) -> Option<&'static mut Thread> {
 
 /// Meets a thread of the target that is switched in.
 #[inline(always)]
-pub(crate) fn switched_in(task: *const u8, state: Option<&'static mut Thread>) {
+pub(crate) fn switched_in(task: Task, state: Option<Thread>) {
     let control = control();
-    if control.target == 0 {
+    if control.target_kind == TARGET_NOTHING {
         return;
     }
     let state = match state {
         Some(state) if state.account.is_of(control.scenario) => return,
-        Some(state) => {
-            account::enter_scenario(task, state, control.scenario);
+        Some(mut state) => {
+            account::enter_scenario(task, &mut state, control.scenario);
             Some(state)
         }
         None => meet(task, &control),
     };
-    if let Some(state) = state {
-        account::met_asleep(task, state);
+    if let Some(mut state) = state {
+        account::met_asleep(task, &mut state);
     }
 }
 
 /// Is anything watched now?
 #[inline(always)]
 pub(crate) fn watching() -> bool {
-    control().target != 0
+    control().target_kind != TARGET_NOTHING
 }
 
-/// A thread without a state: is it one of the target's?
+/// A thread without a state: is it one of the target's? Each switch to such a thread comes by
+/// here, so a kind of target that takes more than a comparison has to keep its answer with the
+/// process, as [`crate::maps`] does with the ids that were ever watched.
 #[inline(always)]
-fn meet(task: *const u8, control: &Control) -> Option<&'static mut Thread> {
-    // One test for both flags: each switch to a thread without a state comes by here.
-    if control.flags & (CONTROL_FROM_EXEC | CONTROL_THREAD) != 0 {
-        if control.flags & CONTROL_THREAD == 0 || kernel::tid(task) != control.target {
-            return None;
-        }
-        return give_state(task);
+fn meet(task: Task, control: &Control) -> Option<Thread> {
+    match control.target_kind {
+        TARGET_PROCESS if is(control, task.pid()) => watch(task),
+        TARGET_THREAD if is(control, task.tid()) => give_state(task),
+        // What is watched from its exec on is met there.
+        _ => None,
     }
-    if kernel::pid(task) != control.target {
-        return None;
-    }
-    watch(task)
+}
+
+/// Does the process call exec from which on it is to be watched?
+#[inline(always)]
+pub(crate) fn begins_with_exec(task: Task) -> bool {
+    let control = control();
+    control.target_kind == TARGET_FROM_EXEC && is(&control, task.pid())
+}
+
+#[inline(always)]
+fn is(control: &Control, id: u32) -> bool {
+    control.target_number == u64::from(id)
 }
 
 /// Watches a thread from now on.
 #[inline(always)]
-pub(crate) fn watch(task: *const u8) -> Option<&'static mut Thread> {
-    if kernel::pid(task) == fixed!(self_pid) {
+pub(crate) fn watch(task: Task) -> Option<Thread> {
+    if task.pid() == fixed!(self_pid) {
         return None;
     }
     give_state(task)
 }
 
 #[inline(always)]
-fn give_state(task: *const u8) -> Option<&'static mut Thread> {
+fn give_state(task: Task) -> Option<Thread> {
     match new_thread(task) {
-        Some(state) => {
-            state.tid = kernel::tid(task);
-            state.pid = kernel::pid(task);
-            account::open(task, state);
+        Some(mut state) => {
+            state.tid = task.tid();
+            state.pid = task.pid();
+            account::open(task, &mut state);
             Some(state)
         }
         None => {

@@ -1,18 +1,38 @@
 //! The state of a watched thread and of its open call.
 
-use core::mem::offset_of;
+use core::{
+    mem::offset_of,
+    ops::{Deref, DerefMut},
+    ptr::NonNull,
+};
 
-use profiler_common::fact::{CALL_FAULT, Ended, RequestFacts};
+use profiler_common::{
+    control::pages,
+    fact::{CALL_FAULT, Ended},
+};
 
 use crate::{
     account::Account,
-    kernel::{self, Span, at},
+    kernel::{Inode, Span, fixed},
+    sleep::{Sleep, Wakeup},
+    stack::Usual,
     words,
 };
 
-/// One watched thread. Zeroed when it is new.
+/// What is kept of one watched thread. Zeroed when it is new.
+///
+/// Two CPUs can meet in it: the thread's own, and one that wakes it. So it is only reached by raw
+/// pointer, and what the waker writes lies apart.
 #[repr(C)]
-pub(crate) struct Thread {
+pub(crate) struct State {
+    own: Own,
+    wakeup: Wakeup,
+}
+
+/// The part that is only reached where the thread is: on the CPU that it runs on, leaves, or
+/// comes to.
+#[repr(C)]
+pub(crate) struct Own {
     pub tid: u32,
     pub pid: u32,
     pub open: Open,
@@ -24,6 +44,98 @@ pub(crate) struct Thread {
     pub account: Account,
     /// Room to copy a file's and an inode's fields to.
     pub span: Span,
+}
+
+/// A watched thread, where it is.
+pub(crate) struct Thread(NonNull<State>);
+
+/// A watched thread, from wherever it is woken.
+pub(crate) struct Sleeper(NonNull<State>);
+
+impl Thread {
+    /// # Safety
+    ///
+    /// The state is a live one, of the current task, of a task that is switched out or in on this
+    /// CPU, or of one that has not run yet; and this program has no other `Thread` of it.
+    #[inline(always)]
+    pub(crate) unsafe fn new(state: NonNull<State>) -> Self {
+        Self(state)
+    }
+
+    /// What its waker writes, perhaps right now.
+    #[inline(always)]
+    pub(crate) fn wakeup(&self) -> *mut Wakeup {
+        // SAFETY: within the state.
+        unsafe { &raw mut (*self.0.as_ptr()).wakeup }
+    }
+
+    #[inline(always)]
+    pub(crate) fn forget_wakeup(&mut self) {
+        // SAFETY: a field of live state, which another CPU may be writing.
+        unsafe { (&raw mut (*self.wakeup()).woken_ns).write_volatile(0) };
+    }
+
+    /// Forgets the call. The sums are only touched when something was summed.
+    #[inline(always)]
+    pub(crate) fn close(&mut self) {
+        self.open.call_ns = 0;
+        self.open.ending = 0;
+        if self.open.loud != 0 {
+            self.open.loud = 0;
+            self.open.requests = 0;
+            // SAFETY: the sums of this thread's state; zeroes are sums.
+            unsafe { words::zero(&raw mut self.open.sums) };
+        }
+        self.sleep.out_ns = 0;
+        self.forget_wakeup();
+        self.lock.address = 0;
+        self.reclaim_ns = 0;
+    }
+}
+
+impl Deref for Thread {
+    type Target = Own;
+
+    #[inline(always)]
+    fn deref(&self) -> &Own {
+        // SAFETY: by the word of who called `new`, no other CPU reaches this part. (Where programs
+        // can be preempted, `sched_switch` can come in the middle of another program of the
+        // thread, as a signal's handler does; it leaves an ending call alone.)
+        unsafe { &(*self.0.as_ptr()).own }
+    }
+}
+
+impl DerefMut for Thread {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut Own {
+        // SAFETY: as above.
+        unsafe { &mut (*self.0.as_ptr()).own }
+    }
+}
+
+impl Sleeper {
+    /// # Safety
+    ///
+    /// The state is a live one.
+    #[inline(always)]
+    pub(crate) unsafe fn new(state: NonNull<State>) -> Self {
+        Self(state)
+    }
+
+    /// Is a call open? The thread may be closing it right now.
+    #[inline(always)]
+    pub(crate) fn in_call(&self) -> bool {
+        // SAFETY: a field of live state, which another CPU may be writing.
+        let call_ns = unsafe { (&raw const (*self.0.as_ptr()).own.open.call_ns).read_volatile() };
+        call_ns != 0
+    }
+
+    /// What this CPU writes.
+    #[inline(always)]
+    pub(crate) fn wakeup(&self) -> *mut Wakeup {
+        // SAFETY: within the state.
+        unsafe { &raw mut (*self.0.as_ptr()).wakeup }
+    }
 }
 
 /// The open call.
@@ -44,9 +156,6 @@ pub(crate) struct Open {
     pub loud: u32,
     pub requested: u64,
     pub offset: i64,
-    /// Pages that were asked for, first and last.
-    pub first_page: u64,
-    pub last_page: u64,
     /// The file, by what will be needed of it. Addresses are only compared or
     /// copied from with checks.
     pub mapping: u64,
@@ -91,99 +200,6 @@ const _: () = {
     assert!(offset_of!(Ended, dev) - offset_of!(Ended, bio_bytes) == offset_of!(Sums, waits));
 };
 
-/// A stay off the CPU that is not over, and its wake-up.
-///
-/// The wake-up is written by another CPU, perhaps a little before the switch-out
-/// has been told; `docs/blame.md` (Wake-ups) says why that is enough.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub(crate) struct Sleep {
-    /// Switched out; 0: on the CPU.
-    pub out_ns: u64,
-    pub state: u32,
-    pub flags: u32,
-    pub lock: u64,
-    pub lock_ns: u64,
-    pub lock_flags: u32,
-    pub stack: i32,
-    pub woken_ns: u64,
-    pub waker_tid: u32,
-    pub waker_pid: u32,
-    pub waker_stack: i32,
-    /// Not 0: requests of its own were under way ([`Open::requests`]).
-    pub requests: u32,
-    pub waker_comm: [u8; 16],
-    pub request: RequestFacts,
-}
-
-/// The stack that the thread usually sleeps with for requests of its own.
-///
-/// To walk a stack takes 4 µs, which is more than all else that is done about a cold read.
-/// Where the completion of its own request is what wakes a thread, over and over in the same
-/// kind of call on the same file, the stack tells nothing new: one sleep in [`Usual::EACH`]
-/// has its own, the others have that one's. A sleep that anything else ended has none then,
-/// and a long row of stacks follows: so where that happens at all (a worker that ends reads,
-/// tags that run out), all but one in some hundred sleeps have their own.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub(crate) struct Usual {
-    mapping: u64,
-    kind: u64,
-    stack: i32,
-    /// Sleeps that it may still stand for.
-    left: u32,
-    /// Sleeps that have to be as foreseen before it stands for others again.
-    doubt: u32,
-    unused: u32,
-}
-
-impl Usual {
-    const EACH: u32 = 64;
-    const DOUBT: u32 = 255;
-
-    /// The stack that this sleep can do with.
-    #[inline(always)]
-    pub(crate) fn of(&mut self, open: &Open) -> Option<i32> {
-        let kind = Self::kind(open);
-        if self.left == 0 || self.mapping != open.mapping || self.kind != kind {
-            return None;
-        }
-        self.left -= 1;
-        Some(self.stack)
-    }
-
-    /// A stack was taken, as there was none to do with.
-    #[inline(always)]
-    pub(crate) fn take(&mut self, open: &Open, stack: i32) {
-        self.mapping = open.mapping;
-        self.kind = Self::kind(open);
-        self.stack = stack;
-        self.left = 0;
-    }
-
-    /// It was a request's completion that ended the sleep, for which a stack was taken.
-    #[inline(always)]
-    pub(crate) fn foreseen(&mut self) {
-        if self.doubt != 0 {
-            self.doubt -= 1;
-        } else {
-            self.left = Self::EACH - 1;
-        }
-    }
-
-    /// It was something else.
-    #[inline(always)]
-    pub(crate) fn not_foreseen(&mut self) {
-        self.left = 0;
-        self.doubt = Self::DOUBT;
-    }
-
-    #[inline(always)]
-    fn kind(open: &Open) -> u64 {
-        u64::from(open.call) | u64::from(open.requests) << 8 | u64::from(open.file_flags) << 32
-    }
-}
-
 /// A lock that the thread is waiting for.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -195,16 +211,22 @@ pub(crate) struct Lock {
 }
 
 impl Open {
+    /// Pages that were asked for, first and last. A quiet call never needs them.
+    #[inline(always)]
+    pub(crate) fn pages(&self) -> (u64, u64) {
+        pages(self.offset as u64, self.requested, fixed!(page_shift))
+    }
+
     /// Notes an inode's fields, read in place.
     #[inline(always)]
-    pub(crate) fn inode(&mut self, inode: *const u8) {
-        let sb: *const u8 = kernel::field(inode, at!(inode_sb));
+    pub(crate) fn inode(&mut self, inode: Inode) {
+        let sb = inode.sb();
         self.sb = 0;
-        self.dev = kernel::field(sb, at!(sb_dev));
-        self.magic = kernel::field::<u64>(sb, at!(sb_magic)) as u32;
-        self.mode = kernel::field(inode, at!(inode_mode));
-        self.inode = kernel::field(inode, at!(inode_ino));
-        self.file_size = kernel::field(inode, at!(inode_size));
+        self.dev = sb.dev();
+        self.magic = sb.magic() as u32;
+        self.mode = inode.mode();
+        self.inode = inode.ino();
+        self.file_size = inode.size();
     }
 
     /// The descriptor names no open file.
@@ -223,7 +245,7 @@ impl Open {
     }
 }
 
-impl Thread {
+impl Own {
     /// Is a call open?
     #[inline(always)]
     pub(crate) fn in_call(&self) -> bool {
@@ -239,22 +261,5 @@ impl Thread {
     #[inline(always)]
     pub(crate) fn in_read(&self) -> bool {
         self.in_call() && !self.in_fault()
-    }
-
-    /// Forgets the call. The sums are only touched when something was summed.
-    #[inline(always)]
-    pub(crate) fn close(&mut self) {
-        self.open.call_ns = 0;
-        self.open.ending = 0;
-        if self.open.loud != 0 {
-            self.open.loud = 0;
-            self.open.requests = 0;
-            // SAFETY: the sums of this thread's state; zeroes are sums.
-            unsafe { words::zero(&raw mut self.open.sums) };
-        }
-        self.sleep.out_ns = 0;
-        self.sleep.woken_ns = 0;
-        self.lock.address = 0;
-        self.reclaim_ns = 0;
     }
 }

@@ -10,14 +10,14 @@ const WORD: usize = size_of::<u64>();
 ///
 /// # Safety
 ///
-/// `to` is valid for writing a `T`.
+/// `from` is valid for reading a `T`, `to` for writing one.
 #[inline(always)]
-pub(crate) unsafe fn copy<T: Copy>(from: &T, to: *mut T) {
+pub(crate) unsafe fn copy<T: Copy>(from: *const T, to: *mut T) {
     const { assert!(size_of::<T>().is_multiple_of(WORD) && align_of::<T>() == WORD) }
     for word in 0..size_of::<T>() / WORD {
         // SAFETY: within both, and aligned.
         unsafe {
-            let value = (&raw const *from).cast::<u64>().add(word).read_volatile();
+            let value = from.cast::<u64>().add(word).read_volatile();
             to.cast::<u64>().add(word).write_volatile(value);
         }
     }
@@ -41,12 +41,9 @@ pub(crate) unsafe fn zero<T: Copy>(to: *mut T) {
 ///
 /// # Safety
 ///
-/// `to` is valid for writing, and both are so aligned.
+/// `from` is valid for reading, `to` for writing, and both are so aligned.
 #[inline(always)]
-pub(crate) unsafe fn copy_comm(from: &[u8; 16], to: *mut [u8; 16]) {
+pub(crate) unsafe fn copy_comm(from: *const [u8; 16], to: *mut [u8; 16]) {
     // SAFETY: sixteen bytes either way; the rest is the caller's word.
-    unsafe {
-        let from: *const [u64; 2] = (&raw const *from).cast();
-        copy(&*from, to.cast());
-    }
+    unsafe { copy(from.cast::<[u64; 2]>(), to.cast()) }
 }

@@ -17,7 +17,7 @@ use aya_ebpf::{
     programs::{BtfTracePointContext, FExitContext},
 };
 use profiler_common::{
-    control::{ABSENT, CONTROL_ENDS_TOLD, CONTROL_STARTS_TOLD},
+    control::{CONTROL_ENDS_TOLD, CONTROL_STARTS_TOLD},
     fact::{
         REQUEST_BY_WORKER, REQUEST_METADATA, REQUEST_READAHEAD, REQUEST_THROTTLED, REQUEST_WRITE,
         RequestFacts,
@@ -25,19 +25,14 @@ use profiler_common::{
 };
 
 use crate::{
+    clock,
     emit::{self, count},
-    kernel::{self, Origin, at, field, field_or},
-    maps::{COMPLETING, Completing, REQUESTS, Submission, control, current_task, thread},
+    kernel::{Bio, Operation, Origin, Request, current_task, fixed},
+    maps::{COMPLETING, Completing, REQUESTS, Submission, control, thread},
     target,
     thread::Open,
     words,
 };
-
-/// `REQ_*` of the kernel's `linux/blk_types.h`.
-const OP_MASK: u32 = 0xff;
-const OP_READ: u32 = 0;
-/// Operations from here on are the driver's own, not the block layer's.
-const OP_DRIVER: u32 = 34;
 
 /// What a bio, or the first bio of a request, is for, as `REQUEST_*` bits.
 ///
@@ -45,28 +40,29 @@ const OP_DRIVER: u32 = 34;
 /// the page that was asked for too. So, of an open call, what begins with a page that
 /// the call asked for is data, whatever its flag.
 #[inline(always)]
-fn marks(opf: u32, bio: *const u8, open: Option<&Open>) -> u32 {
+fn marks(operation: Operation, bio: Bio, open: Option<&Open>) -> u32 {
     let mut flags = 0;
-    if opf & OP_MASK != OP_READ {
+    if !operation.is_read() {
         flags |= REQUEST_WRITE;
     }
     if bio.is_null() {
         return flags;
     }
-    if u32::from(field::<u16>(bio, at!(bio_flags))) & at!(bio_throttled_mask) != 0 {
+    if bio.was_throttled() {
         flags |= REQUEST_THROTTLED;
     }
-    if opf & at!(req_meta) != 0 {
+    if operation.is_metadata() {
         return flags | REQUEST_METADATA;
     }
     let origin = Origin::of(bio);
-    if opf & at!(req_rahead) != 0 {
+    if operation.is_readahead() {
         let asked = match open {
             Some(open) => {
+                let pages = u64::from(bio.size()) >> fixed!(page_shift);
+                let (first, last) = open.pages();
                 origin.mapping == open.mapping
-                    && origin.index <= open.last_page
-                    && origin.index + (u64::from(field::<u32>(bio, at!(bio_size))) >> 12)
-                        > open.first_page
+                    && origin.index <= last
+                    && origin.index + pages > first
             }
             None => false,
         };
@@ -86,6 +82,13 @@ fn marks(opf: u32, bio: *const u8, open: Option<&Open>) -> u32 {
     flags
 }
 
+/// The request that a hook is about.
+#[inline(always)]
+fn request(ctx: &BtfTracePointContext) -> Request {
+    // SAFETY: the first argument of each hook that calls this (trace/events/block.h).
+    unsafe { Request::new(ctx.arg(0)) }
+}
+
 /// Index in the tables by kind: data, metadata, readahead.
 #[inline(always)]
 fn kind(flags: u32) -> usize {
@@ -100,18 +103,19 @@ fn kind(flags: u32) -> usize {
 
 #[btf_tracepoint(function = "block_bio_queue")]
 fn block_bio_queue(ctx: BtfTracePointContext) -> i32 {
-    let Some(thread) = thread(current_task()) else {
+    let Some(mut thread) = thread(current_task()) else {
         return 0;
     };
     if !thread.in_call() {
         return 0;
     }
-    let bio: *const u8 = ctx.arg(0);
-    let flags = marks(field(bio, at!(bio_opf)), bio, Some(&thread.open));
+    // SAFETY: the hook's first argument (trace/events/block.h).
+    let bio = unsafe { Bio::new(ctx.arg(0)) };
+    let flags = marks(bio.operation(), bio, Some(&thread.open));
     if flags & REQUEST_WRITE != 0 {
         return 0;
     }
-    let bytes: u32 = field(bio, at!(bio_size));
+    let bytes = bio.size();
     let open = &mut thread.open;
     open.loud = 1;
     match kind(flags) {
@@ -133,10 +137,10 @@ fn block_bio_queue(ctx: BtfTracePointContext) -> i32 {
 
 #[btf_tracepoint(function = "block_io_start")]
 fn block_io_start(ctx: BtfTracePointContext) -> i32 {
-    let rq: *const u8 = ctx.arg(0);
-    let opf: u32 = field(rq, at!(request_cmd_flags));
-    if opf & OP_MASK < OP_DRIVER {
-        note(rq, opf, emit::now(), 0);
+    let rq = request(&ctx);
+    let operation = rq.operation();
+    if !operation.is_the_drivers() {
+        note(rq, operation, clock::now(), 0);
     }
     0
 }
@@ -145,25 +149,25 @@ fn block_io_start(ctx: BtfTracePointContext) -> i32 {
 /// from a worker: it has its submitter already.
 #[btf_tracepoint(function = "block_rq_insert")]
 fn block_rq_insert(ctx: BtfTracePointContext) -> i32 {
-    let rq: *const u8 = ctx.arg(0);
-    let opf: u32 = field(rq, at!(request_cmd_flags));
-    if opf & OP_MASK < OP_DRIVER && noted(rq).is_none() {
-        note(rq, opf, started(rq), 0);
+    let rq = request(&ctx);
+    let operation = rq.operation();
+    if !operation.is_the_drivers() && noted(rq).is_none() {
+        note(rq, operation, started(rq), 0);
     }
     0
 }
 
 #[btf_tracepoint(function = "block_rq_issue")]
 fn block_rq_issue(ctx: BtfTracePointContext) -> i32 {
-    let rq: *const u8 = ctx.arg(0);
-    let opf: u32 = field(rq, at!(request_cmd_flags));
-    if opf & OP_MASK >= OP_DRIVER {
+    let rq = request(&ctx);
+    let operation = rq.operation();
+    if operation.is_the_drivers() {
         return 0;
     }
-    let now = emit::now();
+    let now = clock::now();
     let starts_told = control().flags & CONTROL_STARTS_TOLD != 0;
     let submission = if starts_told {
-        REQUESTS.get_ptr_mut(rq as u64)
+        REQUESTS.get_ptr_mut(rq.address())
     } else {
         noted(rq)
     };
@@ -171,16 +175,16 @@ fn block_rq_issue(ctx: BtfTracePointContext) -> i32 {
         // SAFETY: a live entry; only its issuer writes this field.
         unsafe { (*submission).issued_ns = now };
     } else if !starts_told {
-        note(rq, opf, started(rq), now);
+        note(rq, operation, started(rq), now);
     }
     0
 }
 
 /// When the kernel made the request; now, if it kept no time for it.
 #[inline(always)]
-fn started(rq: *const u8) -> u64 {
-    match field_or(rq, at!(request_start_ns), 0) {
-        0 => emit::now(),
+fn started(rq: Request) -> u64 {
+    match rq.start_ns().unwrap_or(0) {
+        0 => clock::now(),
         started => started,
     }
 }
@@ -188,9 +192,9 @@ fn started(rq: *const u8) -> u64 {
 /// What was noted of this request, where no start is told. The next request with the same
 /// tag has the same address, but was made at another time.
 #[inline(always)]
-fn noted(rq: *const u8) -> Option<*mut Submission> {
-    let submission = REQUESTS.get_ptr_mut(rq as u64)?;
-    let started: u64 = field_or(rq, at!(request_start_ns), 0);
+fn noted(rq: Request) -> Option<*mut Submission> {
+    let submission = REQUESTS.get_ptr_mut(rq.address())?;
+    let started = rq.start_ns().unwrap_or(0);
     // SAFETY: a live entry; nobody writes this field but who notes a request anew.
     let same = started != 0 && unsafe { (*submission).submitted_ns } == started;
     same.then_some(submission)
@@ -198,21 +202,21 @@ fn noted(rq: *const u8) -> Option<*mut Submission> {
 
 /// Notes who submitted a request, and when.
 #[inline(always)]
-fn note(rq: *const u8, opf: u32, submitted_ns: u64, issued_ns: u64) {
+fn note(rq: Request, operation: Operation, submitted_ns: u64, issued_ns: u64) {
     let task = current_task();
-    let bio: *const u8 = field(rq, at!(request_bio));
-    let mut open = match thread(task) {
+    let mut thread = thread(task);
+    let mut open = match &mut thread {
         Some(thread) if thread.in_call() => Some(&mut thread.open),
         _ => None,
     };
-    let mut flags = marks(opf, bio, open.as_deref());
+    let mut flags = marks(operation, rq.bio(), open.as_deref());
     if let Some(open) = &mut open
         && flags & REQUEST_WRITE == 0
     {
         open.loud = 1;
         open.requests |= 1 << kind(flags);
     }
-    if kernel::is_kernel_thread(task) {
+    if task.is_kernel_thread() {
         flags |= REQUEST_BY_WORKER;
     }
     let call_ns = match open {
@@ -223,29 +227,27 @@ fn note(rq: *const u8, opf: u32, submitted_ns: u64, issued_ns: u64) {
         submitted_ns,
         issued_ns,
         call_ns,
-        tid: kernel::tid(task),
-        pid: kernel::pid(task),
+        tid: task.tid(),
+        pid: task.pid(),
         flags,
         unused: 0,
-        comm: kernel::comm(task),
+        comm: task.comm(),
     };
-    if REQUESTS.insert(rq as u64, submission, 0).is_err() {
+    if REQUESTS.insert(rq.address(), submission, 0).is_err() {
         count(|c| &mut c.no_owner, 1);
     }
 }
 
 #[btf_tracepoint(function = "block_rq_complete")]
 fn block_rq_complete(ctx: BtfTracePointContext) -> i32 {
-    let rq: *const u8 = ctx.arg(0);
-    let opf: u32 = field(rq, at!(request_cmd_flags));
-    if opf & OP_MASK >= OP_DRIVER {
+    let rq = request(&ctx);
+    let operation = rq.operation();
+    if operation.is_the_drivers() {
         return 0;
     }
     let ends_told = control().flags & CONTROL_ENDS_TOLD != 0;
     // Without accounting no end is told, and the slot would stay (iostats off).
-    let accounted = at!(request_accounted_mask);
-    if accounted != ABSENT && ends_told && field::<u32>(rq, at!(request_rq_flags)) & accounted == 0
-    {
+    if ends_told && !rq.is_accounted() {
         return 0;
     }
     let Some(completing) = COMPLETING.get_ptr_mut(0) else {
@@ -262,18 +264,17 @@ fn block_rq_complete(ctx: BtfTracePointContext) -> i32 {
         completing.depth = 0;
         return 0;
     };
-    slot.request = rq as u64;
-    slot.tid = kernel::tid(current_task());
+    slot.request = rq.address();
+    slot.tid = current_task().tid();
     let bytes: u32 = ctx.arg(2);
-    let part: *const u8 = field(rq, at!(request_part));
     let facts = &mut slot.facts;
     // SAFETY: a live slot; zeroes are `RequestFacts`.
     unsafe { words::zero(&raw mut *facts) };
-    facts.completed_ns = emit::now();
-    facts.sector = field(rq, at!(request_sector));
+    facts.completed_ns = clock::now();
+    facts.sector = rq.sector();
     facts.bytes = bytes;
-    facts.dev = field(part, at!(bdev_dev));
-    if let Some(submission) = REQUESTS.get_ptr_mut(rq as u64) {
+    facts.dev = rq.part().dev();
+    if let Some(submission) = REQUESTS.get_ptr_mut(rq.address()) {
         // SAFETY: a live entry, left alone by its submitter since.
         let submission = unsafe { &*submission };
         facts.submitted_ns = submission.submitted_ns;
@@ -283,7 +284,7 @@ fn block_rq_complete(ctx: BtfTracePointContext) -> i32 {
         facts.owner_pid = submission.pid;
         facts.flags = submission.flags;
         // SAFETY: the slot's own field.
-        unsafe { words::copy_comm(&submission.comm, &raw mut facts.owner_comm) };
+        unsafe { words::copy_comm(&raw const submission.comm, &raw mut facts.owner_comm) };
     }
     completing.depth = depth + 1;
     // Readahead can outlive the scenario that began it.

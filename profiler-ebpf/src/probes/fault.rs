@@ -13,25 +13,23 @@ use aya_ebpf::{
     macros::{btf_tracepoint, fentry, fexit},
     programs::{BtfTracePointContext, FEntryContext, FExitContext},
 };
-use profiler_common::fact::CALL_FAULT;
+use profiler_common::fact::{CALL_FAULT, ENDED_AT_LAST_FACT};
 
 use crate::{
-    emit,
-    kernel::{self, at},
-    maps::{current_task, thread},
-    target,
-    thread::Thread,
+    clock, emit,
+    kernel::{Fault, Inode, Mapping, Task, current_task, fixed},
+    maps::thread,
+    sleep, target,
+    thread::{Own, Thread},
 };
-
-const PAGE_SIZE: u64 = 4096;
 
 #[btf_tracepoint(function = "mm_filemap_fault")]
 fn mm_filemap_fault(ctx: BtfTracePointContext) -> i32 {
     let task = current_task();
-    if let Some(thread) = target::ours(task) {
-        let mapping: *const u8 = ctx.arg(0);
-        let host: *const u8 = kernel::field(mapping, at!(mapping_host));
-        fault(task, thread, mapping, host, ctx.arg(1));
+    if let Some(mut thread) = target::ours(task) {
+        // SAFETY: the hook's first argument (trace/events/filemap.h).
+        let mapping = unsafe { Mapping::new(ctx.arg(0)) };
+        fault(task, &mut thread, mapping, mapping.host(), ctx.arg(1));
     }
     0
 }
@@ -40,49 +38,51 @@ fn mm_filemap_fault(ctx: BtfTracePointContext) -> i32 {
 #[fentry(function = "filemap_fault")]
 fn fentry_filemap_fault(ctx: FEntryContext) -> i32 {
     let task = current_task();
-    let Some(thread) = target::ours(task) else {
+    let Some(mut thread) = target::ours(task) else {
         return 0;
     };
-    let vm_fault: *const u8 = ctx.arg(0);
-    let vma: *const u8 = kernel::field(vm_fault, at!(fault_vma));
-    let file: *const u8 = kernel::field(vma, at!(vma_file));
-    let mapping: *const u8 = kernel::field(file, at!(file_mapping));
-    let host: *const u8 = kernel::field(mapping, at!(mapping_host));
-    let index: u64 = kernel::field(vm_fault, at!(fault_pgoff));
+    // SAFETY: the function's first argument (mm/filemap.c).
+    let vm_fault = unsafe { Fault::new(ctx.arg(0)) };
+    let (Some(vma), Some(index)) = (vm_fault.vma(), vm_fault.pgoff()) else {
+        return 0;
+    };
+    let Some(file) = vma.file() else { return 0 };
+    let mapping = file.mapping();
+    let host = mapping.host();
     // The function makes this check before it tells the fault. A fault past the end of the
     // file fails, which the task does not count, so it would seem to go on for ever.
-    let size: u64 = kernel::field(host, at!(inode_size));
-    if index >= size.div_ceil(PAGE_SIZE) {
+    let size = host.size();
+    let page_shift = fixed!(page_shift);
+    let pages = size.wrapping_add((1 << page_shift) - 1) >> page_shift;
+    if index >= pages {
         return 0;
     }
-    fault(task, thread, mapping, host, index);
+    fault(task, &mut thread, mapping, host, index);
     0
 }
 
 /// A fault begins, or goes on: the kernel repeats it after it had to wait.
 #[inline(always)]
-fn fault(task: *const u8, thread: &mut Thread, mapping: *const u8, host: *const u8, index: u64) {
+fn fault(task: Task, thread: &mut Thread, mapping: Mapping, host: Inode, index: u64) {
     // A fault inside a read is part of that read.
     if thread.in_read() {
         return;
     }
-    let now = emit::now();
+    let now = clock::now();
     if goes_on(task, thread) {
         thread.open.last_ns = now;
         return;
     }
     if thread.in_fault() {
-        emit::close_fault(task, thread);
+        close(task, thread);
     }
     let open = &mut thread.open;
     open.call = CALL_FAULT;
-    open.faults_done = kernel::faults_done(task);
+    open.faults_done = task.faults_done();
     open.fd = -1;
-    open.requested = PAGE_SIZE;
-    open.offset = (index * PAGE_SIZE) as i64;
-    open.first_page = index;
-    open.last_page = index;
-    open.mapping = mapping as u64;
+    open.requested = 1 << fixed!(page_shift);
+    open.offset = (index << fixed!(page_shift)) as i64;
+    open.mapping = mapping.address();
     open.dentry = 0;
     open.file_flags = 0;
     open.inode(host);
@@ -105,16 +105,35 @@ fn fexit_filemap_map_pages(_ctx: FExitContext) -> i32 {
 #[inline(always)]
 fn mapped() -> i32 {
     let task = current_task();
-    if let Some(thread) = thread(task)
-        && goes_on(task, thread)
+    if let Some(mut thread) = thread(task)
+        && goes_on(task, &thread)
     {
-        thread.open.last_ns = emit::now();
+        thread.open.last_ns = clock::now();
     }
     0
 }
 
 /// Is a fault open that the task has not finished?
 #[inline(always)]
-pub(super) fn goes_on(task: *const u8, thread: &Thread) -> bool {
-    thread.in_fault() && kernel::faults_done(task) == thread.open.faults_done
+pub(super) fn goes_on(task: Task, thread: &Own) -> bool {
+    thread.in_fault() && task.faults_done() == thread.open.faults_done
+}
+
+/// Closes an open fault at the last moment it was known to be going on, and tells
+/// it if anything happened in it.
+#[inline(always)]
+pub(super) fn close(task: Task, thread: &mut Thread) {
+    let out_ns = thread.sleep.out_ns;
+    if out_ns != 0 {
+        // SAFETY: a field of live state, which another CPU may be writing.
+        let woken_ns = unsafe { (&raw const (*thread.wakeup()).woken_ns).read_volatile() };
+        // It slept, and who woke it found it asleep.
+        let last_ns = if woken_ns > out_ns { woken_ns } else { out_ns };
+        thread.open.last_ns = last_ns;
+        sleep::tell_until(thread, last_ns);
+    }
+    if thread.open.loud != 0 {
+        emit::ended(task, thread, thread.open.last_ns, 0, ENDED_AT_LAST_FACT);
+    }
+    thread.close();
 }

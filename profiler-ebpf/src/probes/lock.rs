@@ -6,10 +6,7 @@
 
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 
-use crate::{
-    emit,
-    maps::{current_task, thread},
-};
+use crate::{clock, kernel::current_task, maps::thread};
 
 /// `LCB_F_*` of the kernel's `trace/events/lock.h`.
 const SPIN: u32 = 1 << 0;
@@ -22,19 +19,19 @@ fn contention_begin(ctx: BtfTracePointContext) -> i32 {
     if flags & SPIN != 0 && flags & MUTEX == 0 {
         return 0;
     }
-    if let Some(thread) = thread(current_task())
+    if let Some(mut thread) = thread(current_task())
         && thread.in_call()
     {
         thread.lock.address = ctx.arg(0);
         thread.lock.flags = flags;
-        thread.lock.since_ns = emit::now();
+        thread.lock.since_ns = clock::now();
     }
     0
 }
 
 #[btf_tracepoint(function = "contention_end")]
 fn contention_end(ctx: BtfTracePointContext) -> i32 {
-    if let Some(thread) = thread(current_task()) {
+    if let Some(mut thread) = thread(current_task()) {
         let address: u64 = ctx.arg(0);
         if thread.lock.address == address {
             thread.lock.address = 0;

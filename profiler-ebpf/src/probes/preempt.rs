@@ -8,13 +8,13 @@ use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 
 use crate::{
     emit::add,
-    kernel::{self, fixed},
-    maps::{PREEMPTIBLE, current_task},
+    kernel::{self, current_task, fixed},
+    maps::PREEMPTIBLE,
 };
 
 #[btf_tracepoint(function = "sys_enter")]
 fn can_be_preempted(_ctx: BtfTracePointContext) -> i32 {
-    if kernel::pid(current_task()) != fixed!(self_pid) {
+    if current_task().pid() != fixed!(self_pid) {
         return 0;
     }
     let count = kernel::preempt_count();

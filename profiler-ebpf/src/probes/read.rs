@@ -14,21 +14,21 @@ use aya_ebpf::{
 };
 use profiler_common::{
     bpf_user::{BPF_MAP_COMMANDS, BpfUser},
+    calls::{CALL_BPF, CALL_COUNTED, Entry, Position, Shape},
     control::{CONTROL_EVERY_CALL, Control},
-    fact::{
-        CALL_BPF, CALL_COUNTED, CALL_PREAD, CALL_PREADV2, CALL_READ, CALL_READV, ENDED_QUIET,
-        ENDED_SWITCH_UNSEEN,
-    },
+    fact::{ENDED_QUIET, ENDED_SWITCH_UNSEEN},
+    target::TARGET_NOTHING,
 };
 
+use super::fault;
 use crate::{
     account::{self, End},
-    emit,
-    kernel::{self, File, at, fixed},
-    maps::{BPF_USERS_BY_PID, call, control, current_task, thread},
+    clock, emit,
+    kernel::{self, OpenFile, Regs, Task, at, current_task, fixed},
+    maps::{BPF_USERS_BY_PID, call, control, thread},
     settle::settle,
-    target,
-    thread::{Open, Thread},
+    sleep, target,
+    thread::{Open, Own, Thread},
 };
 
 /// The kernel takes no vector of more buffers (linux/uio.h).
@@ -37,19 +37,22 @@ const UIO_MAXIOV: u64 = 1024;
 #[btf_tracepoint(function = "sys_enter")]
 fn sys_enter(ctx: BtfTracePointContext) -> i32 {
     let call = call(ctx.arg(1));
-    if call != 0 {
-        begin(current_task(), ctx.arg(0), call);
+    if call != Entry::NONE {
+        // SAFETY: the hook's first argument (trace/events/syscalls.h).
+        let regs = unsafe { Regs::new(ctx.arg(0)) };
+        begin(current_task(), regs, call);
     }
     0
 }
 
 #[btf_tracepoint(function = "sys_exit")]
 fn sys_exit(ctx: BtfTracePointContext) -> i32 {
-    let regs: *const u8 = ctx.arg(0);
+    // SAFETY: the hook's first argument (trace/events/syscalls.h).
+    let regs = unsafe { Regs::new(ctx.arg(0)) };
     // Most of what the machine calls is no read: that is told before anything else.
-    let call = call(kernel::field(regs, at!(regs_number)));
-    if call != 0 && call != CALL_BPF {
-        end(current_task(), ctx.arg(1), call == CALL_COUNTED);
+    let call = call(regs.number().into());
+    if call != Entry::NONE && !call.is_other(CALL_BPF) {
+        end(current_task(), ctx.arg(1), call.is_other(CALL_COUNTED));
     }
     0
 }
@@ -65,9 +68,9 @@ fn read_session(ctx: ProbeContext) -> u32 {
         end(task, returned as i64, false);
         return 0;
     }
-    let regs = kernel::registers(task);
-    let call = call(kernel::field(regs, at!(regs_number)));
-    if call == 0 {
+    let regs = task.registers();
+    let call = call(regs.number().into());
+    if call == Entry::NONE {
         return 1;
     }
     u32::from(!begin(task, regs, call))
@@ -78,9 +81,9 @@ fn read_session(ctx: ProbeContext) -> u32 {
 #[tracepoint(category = "raw_syscalls", name = "sys_enter")]
 fn classic_sys_enter(ctx: TracePointContext) -> u32 {
     let call = call(classic_number(&ctx));
-    if call != 0 {
+    if call != Entry::NONE {
         let task = current_task();
-        begin(task, kernel::registers(task), call);
+        begin(task, task.registers(), call);
     }
     0
 }
@@ -89,10 +92,10 @@ fn classic_sys_enter(ctx: TracePointContext) -> u32 {
 #[tracepoint(category = "raw_syscalls", name = "sys_exit")]
 fn classic_sys_exit(ctx: TracePointContext) -> u32 {
     let call = call(classic_number(&ctx));
-    if call != 0 && call != CALL_BPF {
+    if call != Entry::NONE && !call.is_other(CALL_BPF) {
         // SAFETY: within the tracepoint's record: its head, the number, the result.
         let returned = unsafe { ctx.as_ptr().cast::<i64>().add(2).read_volatile() };
-        end(current_task(), returned, call == CALL_COUNTED);
+        end(current_task(), returned, call.is_other(CALL_COUNTED));
     }
     0
 }
@@ -105,36 +108,42 @@ fn classic_number(ctx: &TracePointContext) -> u64 {
 
 /// A call begins; `false` if nobody watches it.
 #[inline(always)]
-fn begin(task: *const u8, regs: *const u8, call: u32) -> bool {
-    if call == CALL_BPF {
+fn begin(task: Task, regs: Regs, call: Entry) -> bool {
+    if call.is_other(CALL_BPF) {
         bpf_call(task, regs);
         return false;
     }
-    let Some(thread) = target::ours(task) else {
+    let Some(mut thread) = target::ours(task) else {
         return false;
     };
-    if kernel::is_compat(task) {
+    if task.is_compat() {
         return false;
     }
     if thread.in_fault() {
-        emit::close_fault(task, thread);
+        fault::close(task, &mut thread);
     }
-    account::begin(task, thread, call == CALL_COUNTED);
-    if call == CALL_COUNTED {
+    account::begin(task, &mut thread, call.is_other(CALL_COUNTED));
+    if call.is_other(CALL_COUNTED) {
         return true;
     }
-    describe(thread, task, regs, call);
-    thread.open.call = call;
-    thread.open.switches = kernel::switches(task);
-    thread.open.call_ns = emit::now();
+    // Of a call whose arguments are not understood nothing is told: its end is then one
+    // without a begin, which is counted.
+    let (Some(requested), Some(position)) = (requested(regs, call), call.position()) else {
+        return true;
+    };
+    thread.open.requested = requested;
+    describe(&mut thread, task, regs, position);
+    thread.open.call = call.kind();
+    thread.open.switches = task.switches();
+    thread.open.call_ns = clock::now();
     true
 }
 
 /// A process calls `bpf(2)` while something is watched.
 #[inline(always)]
-fn bpf_call(task: *const u8, regs: *const u8) {
-    let command: u64 = kernel::field(regs, at!(regs_arg0));
-    let pid = kernel::pid(task);
+fn bpf_call(task: Task, regs: Regs) {
+    let command = regs.arg0();
+    let pid = task.pid();
     let on_a_map = command < u64::BITS.into() && BPF_MAP_COMMANDS >> command & 1 != 0;
     if !on_a_map || pid == fixed!(self_pid) || !target::watching() {
         return;
@@ -146,7 +155,7 @@ fn bpf_call(task: *const u8, regs: *const u8) {
     }
     let user = BpfUser {
         calls: 1,
-        comm: kernel::comm(task),
+        comm: task.comm(),
     };
     // Of more processes than it holds the first ones are named.
     let _ = BPF_USERS_BY_PID.insert(pid, user, 0);
@@ -154,22 +163,24 @@ fn bpf_call(task: *const u8, regs: *const u8) {
 
 /// A call ends.
 #[inline(always)]
-fn end(task: *const u8, returned: i64, counted_only: bool) {
-    let Some(thread) = thread(task) else { return };
-    if kernel::is_compat(task) {
+fn end(task: Task, returned: i64, counted_only: bool) {
+    let Some(mut thread) = thread(task) else {
+        return;
+    };
+    if task.is_compat() {
         return;
     }
-    let now = emit::now();
+    let now = clock::now();
     let control = control();
-    if control.target == 0 || !thread.account.is_of(control.scenario) {
+    if control.target_kind == TARGET_NOTHING || !thread.account.is_of(control.scenario) {
         // It outlived the scenario, which told it as open.
         if !thread.in_fault() {
             thread.close();
         }
         return;
     }
-    match account::end(task, thread, counted_only) {
-        End::Open => tell(task, thread, &control, now, returned),
+    match account::end(task, &mut thread, counted_only) {
+        End::Open => tell(task, &mut thread, &control, now, returned),
         // A fault inside another system call ends by its own rule.
         End::Nothing => {}
     }
@@ -177,16 +188,16 @@ fn end(task: *const u8, returned: i64, counted_only: bool) {
 
 /// Tells the end of the open call, or settles it.
 #[inline(always)]
-fn tell(task: *const u8, thread: &mut Thread, control: &Control, now: u64, returned: i64) {
+fn tell(task: Task, thread: &mut Thread, control: &Control, now: u64, returned: i64) {
     let ns = now - thread.open.call_ns;
     thread.open.ending = 1;
     // A machine may keep a switch from the probes, not from its own count.
-    emit::wait_until_now(thread, now);
+    sleep::tell_until(thread, now);
     let seen = thread
         .open
         .switches
         .wrapping_add(thread.open.sums.waits.into());
-    let unseen = if kernel::switches(task) == seen {
+    let unseen = if task.switches() == seen {
         0
     } else {
         ENDED_SWITCH_UNSEEN
@@ -203,63 +214,62 @@ fn tell(task: *const u8, thread: &mut Thread, control: &Control, now: u64, retur
 
 /// Notes what is asked for, and of which file.
 #[inline(always)]
-fn describe(thread: &mut Thread, task: *const u8, regs: *const u8, call: u32) {
-    let Thread { open, span, .. } = thread;
-    let fd: u64 = kernel::field(regs, at!(regs_arg0));
+fn describe(thread: &mut Own, task: Task, regs: Regs, position: Position) {
+    let Own { open, span, .. } = thread;
+    let fd = regs.arg0();
     open.fd = fd as i32;
-    open.requested = if call == CALL_READ || call == CALL_PREAD {
-        kernel::field(regs, at!(regs_arg2))
-    } else {
-        vector_length(
-            kernel::field(regs, at!(regs_arg1)),
-            kernel::field(regs, at!(regs_arg2)),
-        )
-    };
-    match kernel::file_of(task, fd as u32) {
-        File::None => open.no_file(),
-        File::InPlace(file) => {
-            open.file_flags = kernel::field(file, at!(file_flags));
-            open.mapping = kernel::field(file, at!(file_mapping));
-            open.dentry = kernel::field(file, at!(file_dentry));
-            position(open, regs, call, kernel::field(file, at!(file_pos)));
-            open.inode(kernel::field(file, at!(file_inode)));
+    match task.open_file(fd as u32) {
+        OpenFile::None => open.no_file(),
+        OpenFile::InPlace(file) => {
+            open.file_flags = file.flags();
+            open.mapping = file.mapping().address();
+            open.dentry = file.dentry();
+            place(open, regs, position, file.pos());
+            open.inode(file.inode());
             kernel::apart();
         }
-        File::Address(file) => {
+        OpenFile::Address(file) => {
             if !span.fill(file) {
                 open.no_file();
                 return;
             }
-            open.file_flags = span.get(at!(file_flags));
-            open.mapping = span.address(file, at!(file_mapping));
-            open.dentry = span.get(at!(file_dentry));
-            position(open, regs, call, span.get(at!(file_pos)));
-            if !span.fill(span.get(at!(file_inode))) {
+            open.file_flags = span.get(at!(file.flags));
+            open.mapping = span.address(file, at!(file.mapping));
+            open.dentry = span.get(at!(file.dentry));
+            place(open, regs, position, span.get(at!(file.pos)));
+            if !span.fill(span.get(at!(file.inode))) {
                 open.no_file();
                 return;
             }
-            open.mode = span.get(at!(inode_mode));
-            open.sb = span.get(at!(inode_sb));
-            open.inode = span.get(at!(inode_ino));
-            open.file_size = span.get(at!(inode_size));
+            open.mode = span.get(at!(inode.mode));
+            open.sb = span.get(at!(inode.sb));
+            open.inode = span.get(at!(inode.ino));
+            open.file_size = span.get(at!(inode.size));
         }
+    }
+}
+
+/// Bytes that the call asks for; `None` if its arguments are not understood.
+#[inline(always)]
+fn requested(regs: Regs, call: Entry) -> Option<u64> {
+    match call.shape()? {
+        Shape::Buffer => Some(regs.arg2()),
+        Shape::Vector => Some(vector_length(regs.arg1(), regs.arg2())),
+        Shape::Other => None,
     }
 }
 
 /// Notes where in the file the call reads, which is at `file_pos` if it does not say.
 #[inline(always)]
-fn position(open: &mut Open, regs: *const u8, call: u32, file_pos: i64) {
-    open.offset = if call == CALL_READ || call == CALL_READV {
-        file_pos
-    } else {
-        kernel::field(regs, at!(regs_arg3))
+fn place(open: &mut Open, regs: Regs, position: Position, file_pos: i64) {
+    open.offset = match position {
+        Position::File => file_pos,
+        Position::Argument => regs.arg3() as i64,
+        Position::ArgumentOrFile => match regs.arg3() as i64 {
+            -1 => file_pos,
+            offset => offset,
+        },
     };
-    // preadv2 with offset -1 reads at the file's position.
-    if call == CALL_PREADV2 && open.offset == -1 {
-        open.offset = file_pos;
-    }
-    open.first_page = open.offset as u64 >> 12;
-    open.last_page = (open.offset as u64).wrapping_add(open.requested.wrapping_sub(1)) >> 12;
 }
 
 /// Bytes that a vector of buffers asks for.

@@ -11,33 +11,27 @@ use aya_ebpf::{
 };
 
 use crate::{
-    kernel::{self, at},
-    maps::{current_task, thread},
-    thread::Open,
+    kernel::{Folio, Readahead, ReadaheadState, current_task},
+    maps::thread,
+    thread::Sums,
 };
 
 #[btf_tracepoint(function = "page_cache_sync_ra")]
 fn page_cache_sync_ra(_ctx: BtfTracePointContext) -> i32 {
-    if let Some(open) = open_call() {
-        open.sums.readahead_sync += 1;
-    }
+    begun(|sums| &mut sums.readahead_sync);
     0
 }
 
 /// The tracepoint is the first thing in the function (mm/readahead.c).
 #[fentry(function = "page_cache_sync_ra")]
 fn fentry_page_cache_sync_ra(_ctx: FEntryContext) -> i32 {
-    if let Some(open) = open_call() {
-        open.sums.readahead_sync += 1;
-    }
+    begun(|sums| &mut sums.readahead_sync);
     0
 }
 
 #[btf_tracepoint(function = "page_cache_async_ra")]
 fn page_cache_async_ra(_ctx: BtfTracePointContext) -> i32 {
-    if let Some(open) = open_call() {
-        open.sums.readahead_async += 1;
-    }
+    begun(|sums| &mut sums.readahead_async);
     0
 }
 
@@ -45,26 +39,22 @@ fn page_cache_async_ra(_ctx: BtfTracePointContext) -> i32 {
 /// here too: readahead is switched off, or the mark means that the page is being written.
 #[fentry(function = "page_cache_async_ra")]
 fn fentry_page_cache_async_ra(ctx: FEntryContext) -> i32 {
-    let control: *const u8 = ctx.arg(0);
-    let state: *const u8 = kernel::field(control, at!(readahead_state));
-    let folio: *const u8 = ctx.arg(1);
-    let flags: u64 = kernel::field(folio, at!(folio_flags));
-    if kernel::field::<u32>(state, at!(readahead_pages)) != 0
-        && flags >> at!(folio_writeback_bit) & 1 == 0
-        && let Some(open) = open_call()
+    // SAFETY: the function's first argument, and its second (mm/readahead.c).
+    let (control, folio) = unsafe { (Readahead::new(ctx.arg(0)), Folio::new(ctx.arg(1))) };
+    if control.ra().and_then(ReadaheadState::ra_pages).unwrap_or(0) != 0 && !folio.is_in_writeback()
     {
-        open.sums.readahead_async += 1;
+        begun(|sums| &mut sums.readahead_async);
     }
     0
 }
 
-/// The current thread's open call, in which something is to be told from now on.
+/// Adds to the current thread's open call, in which something is to be told from now on.
 #[inline(always)]
-fn open_call() -> Option<&'static mut Open> {
-    let thread = thread(current_task())?;
-    if !thread.in_call() {
-        return None;
+fn begun(which: impl FnOnce(&mut Sums) -> &mut u32) {
+    if let Some(mut thread) = thread(current_task())
+        && thread.in_call()
+    {
+        thread.open.loud = 1;
+        *which(&mut thread.open.sums) += 1;
     }
-    thread.open.loud = 1;
-    Some(&mut thread.open)
 }

@@ -7,29 +7,26 @@
 
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 
-use crate::{
-    emit,
-    maps::{current_task, thread},
-};
+use crate::{clock, emit, kernel::current_task, maps::thread};
 
 #[inline(always)]
 fn begin() -> i32 {
-    if let Some(thread) = thread(current_task())
+    if let Some(mut thread) = thread(current_task())
         && thread.in_call()
     {
         thread.open.loud = 1;
-        thread.reclaim_ns = emit::now();
+        thread.reclaim_ns = clock::now();
     }
     0
 }
 
 #[inline(always)]
 fn end(ctx: &BtfTracePointContext) -> i32 {
-    if let Some(thread) = thread(current_task())
+    if let Some(mut thread) = thread(current_task())
         && thread.in_call()
         && thread.reclaim_ns != 0
     {
-        emit::reclaim(thread, emit::now(), ctx.arg(0));
+        emit::reclaim(&mut thread, clock::now(), ctx.arg(0));
         thread.reclaim_ns = 0;
     }
     0

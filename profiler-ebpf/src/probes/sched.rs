@@ -3,36 +3,37 @@
 //! Hooks: `sched_switch`, `sched_waking` (every kernel). Fact: `Wait`, told at the
 //! switch-in. Without them nothing is known of blocking: both are required.
 
-use aya_ebpf::{EbpfContext as _, macros::btf_tracepoint, programs::BtfTracePointContext};
+use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 use profiler_common::fact::{WAIT_IN_RECLAIM, WAIT_IOWAIT, WAIT_PREEMPTED, WAIT_STACK_EARLIER};
 
 use super::{block, fault};
 use crate::{
-    account,
-    emit::{self, count},
-    kernel,
-    maps::{FRAMES, STACK_IDS, current_task, thread},
-    target,
-    thread::Thread,
+    account, clock,
+    kernel::{Task, current_task},
+    maps::{sleeper, thread},
+    sleep, stack, target,
+    thread::{Own, Thread},
     words,
 };
 
 #[btf_tracepoint(function = "sched_switch")]
 fn sched_switch(ctx: BtfTracePointContext) -> i32 {
-    let prev: *const u8 = ctx.arg(1);
-    if let Some(thread) = thread(prev)
+    // SAFETY: the hook's second argument (trace/events/sched.h).
+    let prev = unsafe { Task::new(ctx.arg(1)) };
+    if let Some(mut thread) = thread(prev)
         && target::watching()
     {
         let preempt: u64 = ctx.arg(0);
         let state: u32 = ctx.arg(3);
         if preempt as u8 == 0 && state != 0 {
-            account::asleep(prev, thread);
+            account::asleep(prev, &mut thread);
         }
         if thread.in_call() && thread.open.ending == 0 {
-            out(&ctx, prev, thread);
+            out(&ctx, prev, &mut thread);
         }
     }
-    let next: *const u8 = ctx.arg(2);
+    // SAFETY: the hook's third argument.
+    let next = unsafe { Task::new(ctx.arg(2)) };
     let mut next_thread = thread(next);
     if let Some(thread) = &mut next_thread
         && thread.sleep.out_ns != 0
@@ -44,13 +45,13 @@ fn sched_switch(ctx: BtfTracePointContext) -> i32 {
 }
 
 #[inline(always)]
-fn out(ctx: &BtfTracePointContext, task: *const u8, thread: &mut Thread) {
+fn out(ctx: &BtfTracePointContext, task: Task, thread: &mut Thread) {
     if thread.in_fault() && !fault::goes_on(task, thread) {
-        emit::close_fault(task, thread);
+        fault::close(task, thread);
         return;
     }
-    let now = emit::now();
-    emit::wait_until_now(thread, now);
+    let now = clock::now();
+    sleep::tell_until(thread, now);
     let preempt: u64 = ctx.arg(0);
     let state: u32 = ctx.arg(3);
     let preempted = preempt as u8 != 0 || state == 0;
@@ -61,7 +62,7 @@ fn out(ctx: &BtfTracePointContext, task: *const u8, thread: &mut Thread) {
     if thread.reclaim_ns != 0 {
         flags |= WAIT_IN_RECLAIM;
     }
-    let iowait = kernel::in_iowait(task);
+    let iowait = task.in_iowait();
     if iowait {
         flags |= WAIT_IOWAIT;
     }
@@ -69,95 +70,74 @@ fn out(ctx: &BtfTracePointContext, task: *const u8, thread: &mut Thread) {
     thread.sleep.requests = 0;
     if !preempted {
         if iowait && thread.open.requests != 0 {
-            thread.sleep.requests = thread.open.requests;
-            match thread.usual.of(&thread.open) {
+            let own = &mut **thread;
+            own.sleep.requests = own.open.requests;
+            match own.usual.of(&own.open) {
                 Some(usual) => {
                     flags |= WAIT_STACK_EARLIER;
                     stack_id = usual;
                 }
                 None => {
-                    stack_id = stack(ctx);
-                    thread.usual.take(&thread.open, stack_id);
+                    stack_id = stack::store(ctx);
+                    own.usual.take(&own.open, stack_id);
                 }
             }
         } else {
-            stack_id = stack(ctx);
+            stack_id = stack::store(ctx);
         }
         thread.open.requests = 0;
     }
-    let sleep = &mut thread.sleep;
+    let Own { sleep, lock, .. } = &mut **thread;
     sleep.state = state;
     sleep.flags = flags;
-    sleep.lock = thread.lock.address;
-    sleep.lock_ns = thread.lock.since_ns;
-    sleep.lock_flags = thread.lock.flags;
+    sleep.lock = lock.address;
+    sleep.lock_ns = lock.since_ns;
+    sleep.lock_flags = lock.flags;
     sleep.stack = stack_id;
     sleep.out_ns = now;
 }
 
 #[inline(always)]
 fn back(thread: &mut Thread) {
-    let now = emit::now();
+    let now = clock::now();
     if thread.in_call() && target::watching() {
-        emit::wait(thread, now, 0);
+        sleep::tell(thread, now, 0);
         thread.open.last_ns = now;
     }
-    thread.sleep.out_ns = 0;
-    thread.sleep.woken_ns = 0;
+    sleep::forget(thread);
 }
 
 #[btf_tracepoint(function = "sched_waking")]
 fn sched_waking(ctx: BtfTracePointContext) -> i32 {
-    let task: *const u8 = ctx.arg(0);
-    let Some(thread) = thread(task) else { return 0 };
-    if !thread.in_call() {
+    // SAFETY: the hook's first argument (trace/events/sched.h).
+    let task = unsafe { Task::new(ctx.arg(0)) };
+    let Some(sleeper) = sleeper(task) else {
+        return 0;
+    };
+    if !sleeper.in_call() {
         return 0;
     }
     let waker = current_task();
-    let sleep = &mut thread.sleep;
-    sleep.waker_tid = kernel::tid(waker);
-    sleep.waker_pid = kernel::pid(waker);
-    sleep.waker_comm = kernel::comm(waker);
-    match block::completing(sleep.waker_tid) {
-        Some(request) => {
-            // SAFETY: the state's own field.
-            unsafe { words::copy(request, &raw mut sleep.request) };
-            sleep.waker_stack = -1;
-        }
-        None => {
-            sleep.request.completed_ns = 0;
-            sleep.waker_stack = stack(&ctx);
-        }
-    }
-    sleep.woken_ns = emit::now();
-    0
-}
-
-/// Stores the kernel stack; negative where that is not possible.
-///
-/// Two stacks can fall into one slot of the map. Without its innermost frame, which is
-/// this program's own, a stack has another slot: so it gets three tries.
-#[inline(always)]
-fn stack(ctx: &BtfTracePointContext) -> i32 {
-    use aya_ebpf::helpers::generated::{bpf_get_stack, bpf_get_stackid};
-    for skip in 0..3 {
-        let ids = (&raw const STACK_IDS).cast_mut().cast();
-        // SAFETY: the context is this program's, the map a stack map.
-        let id = unsafe { bpf_get_stackid(ctx.as_ptr(), ids, skip) };
-        if id < 0 {
-            continue;
-        }
-        if let Some(frames) = FRAMES.get_ptr_mut(id as u32) {
-            // SAFETY: a live slot; an id means the same stack to all who write it.
-            unsafe {
-                if (*frames)[0] == 0 {
-                    let bytes = size_of_val(&*frames) as u32;
-                    bpf_get_stack(ctx.as_ptr(), frames.cast(), bytes, skip);
-                }
+    let (waker_tid, waker_pid, waker_comm) = (waker.tid(), waker.pid(), waker.comm());
+    let wakeup = sleeper.wakeup();
+    // SAFETY: fields of live state, which only wakers write (`try_to_wake_up` holds the task's
+    // `pi_lock`, unless it wakes itself). The thread's own CPU may read them meanwhile.
+    unsafe {
+        (&raw mut (*wakeup).waker_tid).write_volatile(waker_tid);
+        (&raw mut (*wakeup).waker_pid).write_volatile(waker_pid);
+        words::copy_comm(&raw const waker_comm, &raw mut (*wakeup).waker_comm);
+        let waker_stack = match block::completing(waker_tid) {
+            Some(request) => {
+                words::copy(request, &raw mut (*wakeup).request);
+                -1
             }
-        }
-        return id as i32;
+            None => {
+                (&raw mut (*wakeup).request.completed_ns).write_volatile(0);
+                stack::store(&ctx)
+            }
+        };
+        (&raw mut (*wakeup).waker_stack).write_volatile(waker_stack);
+        (&raw mut (*wakeup).woken_ns).write_volatile(clock::now());
     }
-    count(|c| &mut c.no_stack, 1);
-    -1
+    0
 }

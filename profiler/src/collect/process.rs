@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use profiler_common::calls;
+
 /// `/proc/PID/io`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Io {
@@ -117,13 +119,6 @@ pub fn threads(pid: u32) -> Vec<u32> {
 
 /// A thread that is in a call of the read family now: `(tid, descriptor, bytes)`.
 pub fn threads_in_reads(pid: u32) -> Vec<(u32, u64, u64)> {
-    let family = [
-        libc::SYS_read,
-        libc::SYS_pread64,
-        libc::SYS_readv,
-        libc::SYS_preadv,
-        libc::SYS_preadv2,
-    ];
     let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else {
         return Vec::new();
     };
@@ -134,11 +129,11 @@ pub fn threads_in_reads(pid: u32) -> Vec<(u32, u64, u64)> {
             let text = fs::read_to_string(thread.path().join("syscall")).ok()?;
             let mut words = text.split_ascii_whitespace();
             // A running thread shows the word "running".
-            let number: i64 = words.next()?.parse().ok()?;
+            let number = words.next()?.parse().ok()?;
             let hex = |word: &str| u64::from_str_radix(word.trim_start_matches("0x"), 16).ok();
             let fd = hex(words.next()?)?;
             let bytes = hex(words.nth(1)?)?;
-            family.contains(&number).then_some((tid, fd, bytes))
+            calls::read_of_number(number).map(|_| (tid, fd, bytes))
         })
         .collect()
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::Result;
 use aya::maps::Map;
-use profiler_common::control::Control;
+use profiler_common::{control::Control, target::TARGET_NOTHING};
 
 use super::mapped::Mapped;
 
@@ -36,21 +36,22 @@ impl Orders {
 
     /// Tells the kernel side what to watch from now on.
     pub(super) fn give(&mut self, mut control: Control) {
-        if control.target != 0 {
+        if control.target_kind != TARGET_NOTHING {
             self.scenario += 1;
         }
         control.scenario = self.scenario;
         control.flags |= self.told;
         let to = self.control.entry().as_ptr();
-        // SAFETY: the mapped entry. The target is written first where it is taken away, and
-        // last where it is given: a program that sees it sees what goes with it.
+        // SAFETY: the mapped entry. The target's kind is written first where a target is taken
+        // away, and last where it is given: a program that sees it sees what goes with it.
         unsafe {
-            let target = AtomicU32::from_ptr(&raw mut (*to).target);
-            target.store(0, Ordering::Release);
+            let kind = AtomicU32::from_ptr(&raw mut (*to).target_kind);
+            kind.store(TARGET_NOTHING, Ordering::Release);
+            (&raw mut (*to).target_number).write_volatile(control.target_number);
             (&raw mut (*to).flags).write_volatile(control.flags);
             (&raw mut (*to).scenario).write_volatile(control.scenario);
             (&raw mut (*to).threshold_ns).write_volatile(control.threshold_ns);
-            target.store(control.target, Ordering::Release);
+            kind.store(control.target_kind, Ordering::Release);
         }
     }
 }

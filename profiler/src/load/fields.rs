@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use anyhow::{Context as _, Result, bail};
 use btf_rs::{Backend, Btf, BtfType as _, Struct, Type};
+use profiler_common::fields::FIELDS;
 use regex::Regex;
 
 use super::hooks::{Hook, Place};
@@ -17,12 +18,18 @@ pub(super) struct Fields {
 
 /// What is asked for, together: whoever asks for one name has all types looked at (130,000),
 /// and one at a time that was a third of a start. Another name is found too, at that cost.
-const NAMED: &str = "^(?:task_struct|files_struct|fdtable|file|dentry|inode|super_block\
-    |address_space|folio|page|bio|bio_vec|request|block_device|pt_regs|cpumask|pageflags\
-    |req_flag_bits|vm_fault|vm_area_struct|readahead_control|file_ra_state\
+/// The structures of [`FIELDS`] come to it.
+const NAMED: &str = "cpumask|pageflags|req_flag_bits\
     |fprobe|bpf_rdonly_cast|bpf_session_is_return|__preempt_count|btf_trace_[a-z_]+\
     |register_ftrace_direct|register_fprobe|filemap_fault|filemap_map_pages|page_cache_a?sync_ra\
-    |blk_update_request|blk_mq_end_request_batch)$";
+    |blk_update_request|blk_mq_end_request_batch";
+
+/// Where a field lies in its structure, and how wide it is, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Location {
+    pub(super) offset: u32,
+    pub(super) width: u32,
+}
 
 impl Fields {
     /// Reads BTF from a file, on a live system [`super::offsets::BTF`].
@@ -39,7 +46,10 @@ impl Fields {
             named: HashMap::new(),
             btf,
         };
-        for id in fields.btf.resolve_ids_by_regex(&Regex::new(NAMED)?)? {
+        let mut records: Vec<_> = FIELDS.iter().map(|field| field.record).collect();
+        records.dedup();
+        let named = format!("^(?:{}|{NAMED})$", records.join("|"));
+        for id in fields.btf.resolve_ids_by_regex(&Regex::new(&named)?)? {
             let found = fields.btf.resolve_type_by_id(id)?;
             if let Some(named) = found.as_btf_type() {
                 let name = fields.btf.resolve_name(named)?;
@@ -111,30 +121,85 @@ impl Fields {
         found.find(|(_, found)| wanted(found)).map(|(id, _)| id)
     }
 
-    /// Byte offset of `path` ("a.b.c") in struct `name`; `None` if there is no such
-    /// struct or field.
+    /// Byte offset of `path` in struct `name`; `None` if there is no such struct or field.
     pub(super) fn offset(&self, name: &str, path: &str) -> Option<u32> {
-        self.bits(name, path).map(|bits| bits / 8)
+        self.find(name, path).map(|(bits, _)| bits / 8)
+    }
+
+    /// The place of `path` ("a.b.c", or "a\[2\]") in struct `name`.
+    pub(super) fn place(&self, name: &str, path: &str) -> Option<Location> {
+        let (bits, found) = self.find(name, path)?;
+        Some(Location {
+            offset: bits / 8,
+            width: self.width(found)?,
+        })
     }
 
     /// The byte that holds a one-bit field, and the bit's mask in it.
     pub(super) fn bit(&self, name: &str, path: &str) -> Option<(u32, u32)> {
-        self.bits(name, path)
-            .map(|bits| (bits / 8, 1 << (bits % 8)))
+        self.find(name, path)
+            .map(|(bits, _)| (bits / 8, 1 << (bits % 8)))
     }
 
-    fn bits(&self, name: &str, path: &str) -> Option<u32> {
+    /// Offset in bits, and type.
+    fn find(&self, name: &str, path: &str) -> Option<(u32, Type)> {
         let mut owner = self.record(name)?;
         let mut bits = 0;
         let mut parts = path.split('.').peekable();
         while let Some(part) = parts.next() {
-            let (offset, field) = self.member(&owner, part, 0)?;
+            let (part, index) = indexed(part)?;
+            let (offset, mut found) = self.member(&owner, part, 0)?;
             bits += offset;
-            if parts.peek().is_some() {
-                owner = self.as_record(field)?;
+            if let Some(index) = index {
+                found = self.element(found, index)?;
+                bits += 8 * index * self.width(found.clone())?;
             }
+            if parts.peek().is_none() {
+                return Some((bits, found));
+            }
+            owner = self.as_record(found)?;
         }
-        Some(bits)
+        None
+    }
+
+    /// The type of an array's element; `None` behind its end.
+    fn element(&self, array: Type, index: u32) -> Option<Type> {
+        match array {
+            Type::Array(array) if (index as usize) < array.len() => {
+                self.btf.resolve_chained_type(&array).ok()
+            }
+            _ => None,
+        }
+    }
+
+    /// Bytes that a value of this type takes.
+    fn width(&self, found: Type) -> Option<u32> {
+        let mut found = found;
+        let mut count = 1;
+        loop {
+            let bytes = match found {
+                Type::Int(found) => found.size(),
+                Type::Ptr(_) => size_of::<u64>(),
+                Type::Struct(found) | Type::Union(found) => found.size(),
+                Type::Enum(found) => found.size(),
+                Type::Enum64(found) => found.size(),
+                Type::Array(array) => {
+                    count *= array.len();
+                    found = self.btf.resolve_chained_type(&array).ok()?;
+                    continue;
+                }
+                Type::Typedef(next) => {
+                    found = self.btf.resolve_chained_type(&next).ok()?;
+                    continue;
+                }
+                Type::Const(next) | Type::Volatile(next) => {
+                    found = self.btf.resolve_chained_type(&next).ok()?;
+                    continue;
+                }
+                _ => return None,
+            };
+            return u32::try_from(count * bytes).ok();
+        }
     }
 
     fn record(&self, name: &str) -> Option<Struct> {
@@ -211,5 +276,28 @@ impl Fields {
             }
         }
         Ok(values)
+    }
+}
+
+/// A path's part and the index behind it ("regs\[2\]").
+fn indexed(part: &str) -> Option<(&str, Option<u32>)> {
+    let Some((name, rest)) = part.split_once('[') else {
+        return Some((part, None));
+    };
+    let index = rest.strip_suffix(']')?.parse().ok()?;
+    Some((name, Some(index)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_may_have_an_index() {
+        assert_eq!(indexed("i_size"), Some(("i_size", None)));
+        assert_eq!(indexed("regs[12]"), Some(("regs", Some(12))));
+        for malformed in ["regs[", "regs[]", "regs[x]", "regs[1"] {
+            assert_eq!(indexed(malformed), None, "{malformed}");
+        }
     }
 }

@@ -5,8 +5,9 @@ use std::{collections::HashMap, thread};
 use anyhow::{Context as _, Result, anyhow, bail};
 use aya::{Btf, EbpfLoader};
 use profiler_common::{
-    control::{CALLS, Fixed, Offsets},
-    fact::{CALL_BPF, CALL_COUNTED, CALL_PREAD, CALL_PREADV, CALL_PREADV2, CALL_READ, CALL_READV},
+    calls,
+    control::Fixed,
+    fields::{Bits, Offsets},
 };
 
 use super::{
@@ -19,6 +20,7 @@ use super::{
 /// What the probes are fitted to.
 pub(super) struct Kernel {
     pub(super) offsets: Offsets,
+    pub(super) bits: Bits,
     pub(super) cast: Option<Cast>,
     pub(super) symbols: Symbols,
     /// A session of kprobes loses no return: `fprobe` rests on the function graph (since
@@ -44,8 +46,8 @@ impl Kernel {
                 Some((hook.name, format!("{error:#}")))
             };
             let kernel = Self {
-                offsets: offsets::look_up(&fields)
-                    .map_err(|error| anyhow!("{error:#}; `profiler doctor` says what to do"))?,
+                offsets: offsets::look_up(&fields).map_err(what_to_do)?,
+                bits: offsets::bits(&fields).map_err(what_to_do)?,
                 cast: Cast::of(&fields),
                 symbols: Symbols::of(&fields),
                 keeps_returns: fields.offset("fprobe", "hlist_array").is_some(),
@@ -89,7 +91,8 @@ impl Kernel {
     pub(super) fn fixed(&self, cast: Option<Cast>) -> Fixed {
         Fixed {
             self_pid: std::process::id(),
-            calls: calls(),
+            calls: calls::by_number(),
+            page_shift: rustix::param::page_size().ilog2(),
             o_direct: libc::O_DIRECT as u32,
             type_word: cast.map_or(0, |cast| cast.word),
             type_file: cast.map_or(0, |cast| cast.file),
@@ -97,22 +100,32 @@ impl Kernel {
     }
 }
 
-/// The read family, what the kernel counts as reads besides, and `bpf`, by system call number.
-fn calls() -> [u8; CALLS] {
-    let mut calls = [0; CALLS];
-    for (number, call) in [
-        (libc::SYS_read, CALL_READ),
-        (libc::SYS_pread64, CALL_PREAD),
-        (libc::SYS_readv, CALL_READV),
-        (libc::SYS_preadv, CALL_PREADV),
-        (libc::SYS_preadv2, CALL_PREADV2),
-        (libc::SYS_sendfile, CALL_COUNTED),
-        (libc::SYS_copy_file_range, CALL_COUNTED),
-        (libc::SYS_execve, CALL_COUNTED),
-        (libc::SYS_execveat, CALL_COUNTED),
-        (libc::SYS_bpf, CALL_BPF),
-    ] {
-        calls[number as usize] = call as u8;
+fn what_to_do(error: anyhow::Error) -> anyhow::Error {
+    anyhow!("{error:#}; `profiler doctor` says what to do")
+}
+
+#[cfg(test)]
+mod tests {
+    use profiler_common::calls::CALLS;
+
+    #[test]
+    fn the_table_has_the_numbers_of_this_architecture() {
+        let numbers = [
+            ("read", libc::SYS_read),
+            ("pread64", libc::SYS_pread64),
+            ("readv", libc::SYS_readv),
+            ("preadv", libc::SYS_preadv),
+            ("preadv2", libc::SYS_preadv2),
+            ("sendfile", libc::SYS_sendfile),
+            ("copy_file_range", libc::SYS_copy_file_range),
+            ("execve", libc::SYS_execve),
+            ("execveat", libc::SYS_execveat),
+            ("bpf", libc::SYS_bpf),
+        ];
+        for call in CALLS {
+            let number = numbers.iter().find(|(name, _)| *name == call.name);
+            let number = number.map(|(_, number)| *number as usize);
+            assert_eq!(call.number(), number, "{}", call.name);
+        }
     }
-    calls
 }

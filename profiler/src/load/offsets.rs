@@ -1,9 +1,12 @@
 //! Where the running kernel keeps the fields that the probes read.
 
 use anyhow::{Result, bail};
-use profiler_common::control::{ABSENT, Offsets, SPAN};
+use profiler_common::{
+    control::SPAN,
+    fields::{ABSENT, Bits, Field, How, Need, Offsets},
+};
 
-use super::fields::Fields;
+use super::fields::{Fields, Location};
 
 /// Where a kernel shows its type information.
 pub const BTF: &str = "/sys/kernel/btf/vmlinux";
@@ -13,27 +16,60 @@ pub const BTF: &str = "/sys/kernel/btf/vmlinux";
 /// # Errors
 ///
 /// A field that the probes cannot do without is missing: the kernel is older than
-/// 6.1, or newer than this program knows. The message names the field.
+/// 6.1, or newer than this program knows. Or a field has another width than the probes read. The
+/// message names the field.
 pub(super) fn look_up(fields: &Fields) -> Result<Offsets> {
-    let need = |name: &str, path: &str| match fields.offset(name, path) {
-        Some(offset) => Ok(offset),
-        None => bail!(
-            "this kernel has no field {path} in struct {name}, which the probes read: it is \
-             older than 6.1 or newer than this program knows"
-        ),
-    };
-    let may = |name: &str, path: &str| fields.offset(name, path).unwrap_or(ABSENT);
-    let spanned = |name: &str, path: &str, size: u32| {
-        let offset = need(name, path)?;
-        if offset + size > SPAN as u32 {
-            bail!(
-                "this kernel keeps {path} of struct {name} at {offset}, past the {SPAN} bytes \
-                 that the probes copy; please report this with the kernel's version"
-            );
+    Offsets::look_up(|field| offset(field, |path| fields.place(field.record, path)))
+}
+
+fn offset(field: &Field, find: impl Fn(&str) -> Option<Location>) -> Result<u32> {
+    let Field {
+        record,
+        paths,
+        width,
+        how,
+        need,
+    } = *field;
+    let found = paths.iter().find_map(|path| Some((*path, find(path)?)));
+    let Some((path, place)) = found else {
+        if need == Need::Optional {
+            return Ok(ABSENT);
         }
-        Ok(offset)
+        bail!(
+            "this kernel has no field {} in struct {record}, which the probes read: it is \
+             older than 6.1 or newer than this program knows",
+            paths.join(" or ")
+        );
     };
-    let (iowait, iowait_mask) = fields
+    let fits = match how {
+        How::Whole => place.width == width,
+        How::Low => place.width >= width,
+    };
+    if !fits {
+        bail!(
+            "this kernel's field {path} in struct {record} has {} bytes, of which the probes read \
+             {width}: it is newer than this program knows; please report this with the kernel's \
+             version",
+            place.width
+        );
+    }
+    if need == Need::Spanned && place.offset + width > SPAN as u32 {
+        bail!(
+            "this kernel keeps {path} of struct {record} at {}, past the {SPAN} bytes \
+             that the probes copy; please report this with the kernel's version",
+            place.offset
+        );
+    }
+    Ok(place.offset)
+}
+
+/// Looks up the bits.
+///
+/// # Errors
+///
+/// The kernel does not say how it marks a folio of several pages.
+pub(super) fn bits(fields: &Fields) -> Result<Bits> {
+    let (in_iowait, in_iowait_mask) = fields
         .bit("task_struct", "in_iowait")
         .unwrap_or((ABSENT, 0));
     let [
@@ -56,106 +92,91 @@ pub(super) fn look_up(fields: &Fields) -> Result<Offsets> {
             "__RQF_IO_STAT",
         ],
     )?;
-    let bit = |bit: Option<u32>| bit.map_or(0, |bit| 1 << bit);
-    Ok(Offsets {
-        task_pid: need("task_struct", "pid")?,
-        task_tgid: need("task_struct", "tgid")?,
-        task_comm: need("task_struct", "comm")?,
-        task_flags: need("task_struct", "flags")?,
-        task_files: need("task_struct", "files")?,
-        task_min_flt: need("task_struct", "min_flt")?,
-        task_maj_flt: need("task_struct", "maj_flt")?,
-        task_nvcsw: need("task_struct", "nvcsw")?,
-        task_nivcsw: need("task_struct", "nivcsw")?,
-        task_syscr: may("task_struct", "ioac.syscr"),
-        task_rchar: may("task_struct", "ioac.rchar"),
-        task_in_iowait: iowait,
-        task_in_iowait_mask: iowait_mask,
-        task_status: if cfg!(target_arch = "x86_64") {
-            may("task_struct", "thread_info.status")
-        } else {
-            ABSENT
-        },
-        files_fdt: need("files_struct", "fdt")?,
-        fdt_max_fds: need("fdtable", "max_fds")?,
-        fdt_fd: need("fdtable", "fd")?,
-        file_inode: spanned("file", "f_inode", 8)?,
-        file_mapping: need("file", "f_mapping")?,
-        file_flags: spanned("file", "f_flags", 4)?,
-        file_pos: spanned("file", "f_pos", 8)?,
-        file_dentry: spanned("file", "f_path.dentry", 8)?,
-        dentry_name: match fields.offset("dentry", "d_name.name") {
-            Some(offset) => offset,
-            None => need("dentry", "__d_name.name")?,
-        },
-        inode_mode: spanned("inode", "i_mode", 2)?,
-        inode_sb: spanned("inode", "i_sb", 8)?,
-        inode_ino: spanned("inode", "i_ino", 8)?,
-        inode_size: spanned("inode", "i_size", 8)?,
-        sb_dev: need("super_block", "s_dev")?,
-        sb_magic: need("super_block", "s_magic")?,
-        mapping_host: need("address_space", "host")?,
-        fault_vma: may("vm_fault", "vma"),
-        fault_pgoff: may("vm_fault", "pgoff"),
-        vma_file: may("vm_area_struct", "vm_file"),
-        readahead_state: may("readahead_control", "ra"),
-        readahead_pages: may("file_ra_state", "ra_pages"),
-        folio_mapping: need("folio", "mapping")?,
-        folio_index: need("folio", "index")?,
-        folio_flags: need("folio", "flags")?,
-        folio_order: match fields.offset("folio", "_folio_order") {
-            Some(offset) => offset,
-            None => need("folio", "_flags_1")?,
-        },
-        folio_head_bit: match head {
-            Some(bit) => bit,
-            None => bail!("this kernel's type information has no PG_head"),
-        },
-        folio_writeback_bit: writeback.unwrap_or(ABSENT),
-        page_mapping: need("page", "mapping")?,
-        page_compound_head: match fields.offset("page", "compound_head") {
-            Some(offset) => offset,
-            // Since 7.3, when it became a mask in some configurations.
-            None => need("page", "compound_info")?,
-        },
-        bio_opf: need("bio", "bi_opf")?,
-        bio_flags: need("bio", "bi_flags")?,
-        bio_size: need("bio", "bi_iter.bi_size")?,
-        bio_io_vec: need("bio", "bi_io_vec")?,
-        bvec_page: need("bio_vec", "bv_page")?,
-        bio_throttled_mask: bit(throttled) | bit(bps_throttled),
-        req_rahead: bit(rahead),
-        req_meta: bit(meta),
-        request_cmd_flags: need("request", "cmd_flags")?,
-        request_rq_flags: need("request", "rq_flags")?,
-        request_sector: need("request", "__sector")?,
-        request_bio: need("request", "bio")?,
-        request_part: need("request", "part")?,
-        request_start_ns: may("request", "start_time_ns"),
-        request_accounted_mask: io_stat.map_or(ABSENT, |bit| 1 << bit),
-        bdev_dev: need("block_device", "bd_dev")?,
-        regs_arg0: argument(fields, 0)?,
-        regs_arg1: argument(fields, 1)?,
-        regs_arg2: argument(fields, 2)?,
-        regs_arg3: argument(fields, 3)?,
-        regs_number: match fields.offset("pt_regs", "orig_ax") {
-            Some(offset) => offset,
-            None => need("pt_regs", "syscallno")?,
-        },
+    let Some(folio_head) = head else {
+        bail!("this kernel's type information has no PG_head");
+    };
+    let mask = |bit: Option<u32>| bit.map_or(0, |bit| 1 << bit);
+    Ok(Bits {
+        in_iowait,
+        in_iowait_mask,
+        folio_head,
+        folio_writeback: writeback.unwrap_or(ABSENT),
+        bio_throttled: mask(throttled) | mask(bps_throttled),
+        req_rahead: mask(rahead),
+        req_meta: mask(meta),
+        request_accounted: io_stat.map_or(ABSENT, |bit| 1 << bit),
     })
 }
 
-/// Where a system call's argument lies in `struct pt_regs` at its entry.
-fn argument(fields: &Fields, n: u32) -> Result<u32> {
-    let offset = if cfg!(target_arch = "x86_64") {
-        fields.offset("pt_regs", ["di", "si", "dx", "r10"][n as usize])
-    } else if cfg!(target_arch = "aarch64") {
-        fields.offset("pt_regs", "regs").map(|base| base + 8 * n)
-    } else {
-        None
+#[cfg(test)]
+mod tests {
+    use profiler_common::fields::FIELDS;
+
+    use super::*;
+
+    const FIELD: Field = Field {
+        record: "inode",
+        paths: &["i_size", "__i_size"],
+        width: 8,
+        how: How::Whole,
+        need: Need::Spanned,
     };
-    match offset {
-        Some(offset) => Ok(offset),
-        None => bail!("this program knows the system calls of x86_64 and aarch64 only"),
+
+    fn at(offset: u32, width: u32) -> impl Fn(&str) -> Option<Location> {
+        move |path| (path == "__i_size").then_some(Location { offset, width })
+    }
+
+    #[test]
+    fn a_field_of_another_width_is_an_error_that_names_it() {
+        assert_eq!(offset(&FIELD, at(80, 8)).expect("it is there"), 80);
+        let error = offset(&FIELD, at(80, 4)).unwrap_err().to_string();
+        assert!(
+            error.contains("__i_size in struct inode has 4 bytes, of which the probes read 8"),
+            "{error}"
+        );
+        let low = Field {
+            how: How::Low,
+            width: 1,
+            ..FIELD
+        };
+        assert_eq!(offset(&low, at(80, 8)).expect("it is wide enough"), 80);
+        let wider = Field { width: 16, ..low };
+        assert!(offset(&wider, at(80, 8)).is_err());
+    }
+
+    #[test]
+    fn only_an_optional_field_may_be_missing() {
+        let missing = |_: &str| None;
+        let error = offset(&FIELD, missing).unwrap_err().to_string();
+        assert!(
+            error.contains("i_size or __i_size in struct inode"),
+            "{error}"
+        );
+        let optional = Field {
+            need: Need::Optional,
+            ..FIELD
+        };
+        assert_eq!(offset(&optional, missing).expect("ABSENT"), ABSENT);
+        assert!(offset(&optional, at(80, 4)).is_err());
+    }
+
+    #[test]
+    fn what_is_copied_at_once_lies_in_the_span() {
+        let span = SPAN as u32;
+        assert!(offset(&FIELD, at(span - 8, 8)).is_ok());
+        assert!(offset(&FIELD, at(span - 7, 8)).is_err());
+    }
+
+    #[test]
+    fn each_field_has_an_offset_of_its_own() {
+        let mut next = 0;
+        let offsets = Offsets::look_up(|_| {
+            next += 4;
+            Ok::<_, ()>(next)
+        });
+        let offsets = offsets.expect("no error");
+        assert_eq!(next as usize, 4 * FIELDS.len());
+        assert_eq!(offsets.task.tid, 4);
+        assert_eq!(offsets.regs.number, next);
     }
 }

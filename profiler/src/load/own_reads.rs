@@ -13,8 +13,10 @@ use std::{
 use anyhow::{Context as _, Result, anyhow, bail};
 use aya::maps::{MapData, RingBuf};
 use profiler_common::{
-    control::{CONTROL_EVERY_CALL, CONTROL_THREAD, Control},
-    fact::{CALL_PREAD, CALL_PREADV, CALL_PREADV2, CALL_READ, CALL_READV, Ended},
+    calls::{self, CALL_PREAD, CALL_PREADV, CALL_PREADV2, CALL_READ, CALL_READV},
+    control::{CONTROL_EVERY_CALL, Control},
+    fact::Ended,
+    target::Target,
 };
 use rustix::{
     fs::{MemfdFlags, memfd_create},
@@ -32,14 +34,12 @@ const BYTES: usize = 37;
 const TRIES: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// The kinds of calls, and their names.
-const KINDS: [(u32, &str); 5] = [
-    (CALL_READ, "read"),
-    (CALL_PREAD, "pread64"),
-    (CALL_READV, "readv"),
-    (CALL_PREADV, "preadv"),
-    (CALL_PREADV2, "preadv2"),
-];
+/// The kinds of calls, in the order in which they are made.
+const KINDS: [u32; 5] = [CALL_READ, CALL_PREAD, CALL_READV, CALL_PREADV, CALL_PREADV2];
+
+fn name(kind: u32) -> &'static str {
+    calls::told(kind).map_or("call of an unknown kind", |call| call.name)
+}
 
 /// Makes calls of each kind, until each was told or it is plain that some are not: their
 /// names are given. Leaves nothing in the ring, and nothing watched.
@@ -80,7 +80,7 @@ impl Heard {
         if ended.head.tid == tid
             && ended.requested == BYTES as u64
             && ended.returned == BYTES as i64
-            && let Some(kind) = KINDS.iter().position(|(call, _)| *call == ended.call)
+            && let Some(kind) = KINDS.iter().position(|kind| *kind == ended.call)
         {
             self.0[kind] = true;
         }
@@ -90,7 +90,7 @@ impl Heard {
         let kinds = KINDS.iter().zip(self.0);
         kinds
             .filter(|(_, heard)| !heard)
-            .map(|((_, name), _)| *name)
+            .map(|(kind, _)| name(*kind))
             .collect()
     }
 }
@@ -101,12 +101,8 @@ fn make(orders: &mut Orders) -> Result<u32> {
     let work = || -> Result<u32> {
         let file = file()?;
         let tid = rustix::thread::gettid().as_raw_pid() as u32;
-        orders.give(Control {
-            target: tid,
-            flags: CONTROL_THREAD | CONTROL_EVERY_CALL,
-            threshold_ns: u64::MAX,
-            ..Control::default()
-        });
+        let target = Target::Thread(tid);
+        orders.give(Control::watch(target, CONTROL_EVERY_CALL, u64::MAX));
         let mut bytes = [0; BYTES];
         let calls = [
             read(&file, &mut bytes),
@@ -121,7 +117,7 @@ fn make(orders: &mut Orders) -> Result<u32> {
             ),
         ];
         orders.give(Control::default());
-        for (call, (_, name)) in calls.into_iter().zip(KINDS) {
+        for (call, name) in calls.into_iter().zip(KINDS.map(name)) {
             let read = call.with_context(|| format!("cannot test the probes with {name}"))?;
             if read != BYTES {
                 bail!("a {name} of our own gave {read} of {BYTES} bytes");
@@ -159,7 +155,10 @@ fn file() -> Result<std::fs::File> {
 
 #[cfg(test)]
 mod tests {
-    use profiler_common::fact::Head;
+    use profiler_common::{
+        calls::{CALLS, Call, Family},
+        fact::Head,
+    };
 
     use super::*;
 
@@ -179,11 +178,18 @@ mod tests {
     #[test]
     fn each_kind_has_to_be_told() {
         let mut heard = Heard::default();
-        for (call, name) in KINDS {
-            assert!(heard.missing().contains(&name));
-            heard.take(&ended(call), 7);
-            assert!(!heard.missing().contains(&name));
+        for kind in KINDS {
+            assert!(heard.missing().contains(&name(kind)));
+            heard.take(&ended(kind), 7);
+            assert!(!heard.missing().contains(&name(kind)));
         }
+    }
+
+    #[test]
+    fn each_read_of_the_table_is_made() {
+        let is_read = |call: &&Call| call.family == Family::Read;
+        let reads: Vec<_> = CALLS.iter().filter(is_read).map(|call| call.name).collect();
+        assert_eq!(KINDS.map(name), reads[..], "make a call of each kind");
     }
 
     #[test]

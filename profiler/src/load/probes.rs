@@ -15,10 +15,9 @@ use aya::{
 };
 use profiler_common::{
     bpf_user::BpfUser,
-    control::{
-        CONTROL_ENDS_TOLD, CONTROL_STARTS_TOLD, Control, Fixed, Offsets, STACK_FRAMES, STACKS,
-    },
+    control::{CONTROL_ENDS_TOLD, CONTROL_STARTS_TOLD, Control, Fixed, STACK_FRAMES, STACKS},
     counter::Counters,
+    fields::{Bits, Offsets},
     histogram::{BUCKETS, CLASSES, Settled},
 };
 
@@ -123,7 +122,8 @@ impl Probes {
         cast: Option<Cast>,
     ) -> Result<Self> {
         let btf = &kernel.btf;
-        let (offsets, fixed) = (Plain(kernel.offsets), Plain(kernel.fixed(cast)));
+        let (offsets, bits) = (Plain(kernel.offsets), Plain(kernel.bits));
+        let fixed = Plain(kernel.fixed(cast));
         let log_level = if options.verbose { 5u8 } else { 0 };
         let object = cast::link(OBJECT, cast, kernel.symbols)?;
         let mut loader: EbpfLoader<'_> = loader;
@@ -132,6 +132,7 @@ impl Probes {
             .allow_unsupported_maps()
             .map_max_entries("RING", options.ring_bytes)
             .override_global("OFFSETS", &offsets, true)
+            .override_global("BITS", &bits, true)
             .override_global("FIXED", &fixed, true)
             .override_global("AYA_LOG_LEVEL", &log_level, true)
             .load(&object)
@@ -303,8 +304,10 @@ impl Probes {
 #[repr(transparent)]
 struct Plain<T: Copy>(T);
 
-// SAFETY: only used with `Offsets` and `Fixed`, which are plain memory themselves.
+// SAFETY: only used with `Offsets`, `Bits` and `Fixed`, which are plain memory themselves.
 unsafe impl Pod for Plain<Offsets> {}
+// SAFETY: as above.
+unsafe impl Pod for Plain<Bits> {}
 // SAFETY: as above.
 unsafe impl Pod for Plain<Fixed> {}
 

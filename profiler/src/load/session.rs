@@ -22,6 +22,7 @@ use aya::{
     maps::{Map, MapData},
 };
 use aya_obj::Object;
+use profiler_common::calls::CALLS;
 
 use super::refusal::last_words;
 
@@ -33,20 +34,6 @@ const BPF_TRACE_KPROBE_SESSION: u32 = 56;
 const BPF_PROG_LOAD: u32 = 5;
 const BPF_LINK_CREATE: u32 = 28;
 const BPF_PROG_TYPE_KPROBE: u32 = 2;
-
-/// The read family, what the kernel counts as reads besides (`CALL_COUNTED`), and `bpf`.
-const FUNCTIONS: [&str; 10] = [
-    "read",
-    "pread64",
-    "readv",
-    "preadv",
-    "preadv2",
-    "sendfile64",
-    "copy_file_range",
-    "execve",
-    "execveat",
-    "bpf",
-];
 
 /// The program, attached as long as this lives.
 #[derive(Debug)]
@@ -110,9 +97,10 @@ impl Session {
     /// The kernel has no sessions (before 6.10), no kprobes, or other names for its calls.
     pub(super) fn attach(object: &[u8], ebpf: &Ebpf) -> Result<Self> {
         let program = load(object, ebpf)?;
-        let names = FUNCTIONS
+        let names = CALLS
             .iter()
-            .map(|name| CString::new(format!("{}{name}", prefix())))
+            .filter(|call| call.number().is_some())
+            .map(|call| CString::new(format!("{}{}", prefix(), call.function)))
             .collect::<Result<Vec<_>, _>>()?;
         let names: Vec<_> = names.iter().map(|name| name.as_ptr()).collect();
         let link = bpf(

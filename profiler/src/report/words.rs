@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use profiler_common::fact;
+use profiler_common::calls;
 
 use super::v1::RequestWords;
 use crate::blame::{Detail, IoKind, Owner};
@@ -40,16 +40,8 @@ pub(super) fn device(dev: u32, devices: &Devices) -> String {
 }
 
 /// The name of a `CALL_*` constant.
-pub(super) const fn call(call: u32) -> &'static str {
-    match call {
-        fact::CALL_READ => "read",
-        fact::CALL_PREAD => "pread64",
-        fact::CALL_READV => "readv",
-        fact::CALL_PREADV => "preadv",
-        fact::CALL_PREADV2 => "preadv2",
-        fact::CALL_FAULT => "fault",
-        _ => "unknown",
-    }
+pub(super) fn call(kind: u32) -> &'static str {
+    calls::told(kind).map_or("unknown", |call| call.name)
 }
 
 /// A detail in words that continue the word for its cause; empty if there is none.

@@ -2,8 +2,11 @@
 
 use std::{fmt, mem::size_of};
 
-use profiler_common::fact::{
-    Ended, Head, KIND_ENDED, KIND_RECLAIM, KIND_REQUEST, KIND_WAIT, Reclaim, Request, Wait,
+use profiler_common::{
+    calls,
+    fact::{
+        Ended, Head, KIND_ENDED, KIND_RECLAIM, KIND_REQUEST, KIND_WAIT, Reclaim, Request, Wait,
+    },
 };
 
 /// A fact, told apart by its kind.
@@ -26,17 +29,20 @@ pub struct Malformed {
     pub length: usize,
     /// Their kind, if there were enough bytes to tell.
     pub kind: Option<u32>,
+    /// The kind of call that they tell, if that is what is unknown.
+    pub call: Option<u32>,
 }
 
 impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.kind {
-            Some(kind) => write!(
+        match (self.kind, self.call) {
+            (_, Some(call)) => write!(f, "a record tells a call of unknown kind {call}"),
+            (Some(kind), None) => write!(
                 f,
                 "a record of kind {kind} cannot have {} bytes",
                 self.length
             ),
-            None => write!(f, "{} bytes are too few for a record", self.length),
+            (None, None) => write!(f, "{} bytes are too few for a record", self.length),
         }
     }
 }
@@ -64,17 +70,20 @@ fn copy<T: Wire>(bytes: &[u8]) -> Option<T> {
 ///
 /// # Errors
 ///
-/// [`Malformed`] if the kind is unknown or the length is not the kind's.
+/// [`Malformed`] if the kind is unknown, the length is not the kind's, or the call is of an
+/// unknown kind.
 pub fn decode(bytes: &[u8]) -> Result<Fact, Malformed> {
     let Some(head) = copy::<Head>(bytes) else {
         return Err(Malformed {
             length: bytes.len(),
             kind: None,
+            call: None,
         });
     };
     let malformed = Malformed {
         length: bytes.len(),
         kind: Some(head.kind),
+        call: None,
     };
     if head.size as usize != bytes.len() {
         return Err(malformed);
@@ -92,6 +101,13 @@ pub fn decode(bytes: &[u8]) -> Result<Fact, Malformed> {
         _ => None,
     }
     .ok_or(malformed)
+    .and_then(|fact| match &fact {
+        Fact::Ended(ended) if calls::told(ended.call).is_none() => Err(Malformed {
+            call: Some(ended.call),
+            ..malformed
+        }),
+        _ => Ok(fact),
+    })
 }
 
 /// Decodes records that lie one after the other.
@@ -157,6 +173,7 @@ mod tests {
                 call_ns: 10,
             },
             returned: -4,
+            call: calls::CALL_PREAD,
             ..Ended::default()
         }
     }
@@ -209,8 +226,18 @@ mod tests {
             decode(encode(&fact)),
             Err(Malformed {
                 length: 208,
-                kind: Some(77)
+                kind: Some(77),
+                call: None
             })
         );
+    }
+
+    #[test]
+    fn a_call_of_an_unknown_kind_is_malformed() {
+        for call in [0, calls::CALL_COUNTED, calls::CALL_BPF, 99] {
+            let fact = Fact::Ended(Ended { call, ..ended() });
+            let error = decode(encode(&fact)).expect_err("no such call");
+            assert_eq!(error.call, Some(call));
+        }
     }
 }

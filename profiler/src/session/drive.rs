@@ -165,7 +165,7 @@ impl Stretch<'_> {
         watched: &mut W,
     ) -> Result<()> {
         watched.before(live)?;
-        let control = self.selection.control(watched.pid(), watched.flags());
+        let control = self.selection.control(watched.target());
         live.begin(watched.name(), watched.workload(), control)?;
         self.ready.tell();
         watched.go().await?;

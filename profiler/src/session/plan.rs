@@ -8,7 +8,10 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use profiler_common::control::{CONTROL_EVERY_CALL, Control};
+use profiler_common::{
+    control::{CONTROL_EVERY_CALL, Control},
+    target::Target as Watched,
+};
 
 use crate::{
     load,
@@ -69,15 +72,11 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// What the kernel side is to do for a process.
-    pub(super) fn control(&self, pid: u32, flags: u32) -> Control {
-        let every = u32::from(self.every_call) * CONTROL_EVERY_CALL;
-        Control {
-            target: pid,
-            flags: flags | every,
-            threshold_ns: u64::try_from(self.threshold.as_nanos()).unwrap_or(u64::MAX),
-            ..Control::default()
-        }
+    /// What the kernel side is to do.
+    pub(super) fn control(&self, watched: Watched) -> Control {
+        let flags = u32::from(self.every_call) * CONTROL_EVERY_CALL;
+        let threshold_ns = u64::try_from(self.threshold.as_nanos()).unwrap_or(u64::MAX);
+        Control::watch(watched, flags, threshold_ns)
     }
 }
 
@@ -186,8 +185,11 @@ mod tests {
 
     #[test]
     fn a_selection_is_told_to_the_kernel_side() {
-        let control = plan(Target::Process(1)).selection.control(7, 2);
-        assert_eq!((control.target, control.threshold_ns), (7, 100_000));
-        assert_eq!(control.flags, CONTROL_EVERY_CALL | 2);
+        let watched = Watched::FromExec(7);
+        let control = plan(Target::Process(1)).selection.control(watched);
+        assert_eq!(
+            control,
+            Control::watch(watched, CONTROL_EVERY_CALL, 100_000)
+        );
     }
 }

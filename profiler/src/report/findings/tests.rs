@@ -119,7 +119,10 @@ fn each_doubt_has_its_finding() {
 
 #[test]
 fn the_probes_cost_is_put_next_to_calls_only_where_there_is_one_kind_of_many() {
-    let p50 = scenario("cold-random").latency_ns.expect("it has calls").p50;
+    let p50 = scenario("cold-random")
+        .latency_ns
+        .expect("it has calls")
+        .p50;
     let costly_at = |scenarios: Vec<Scenario>, a_call: u64| {
         let mut report = report(scenarios);
         report.quality.own.bpf_ns = Some(10_000 * a_call);

@@ -3,7 +3,10 @@
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BinaryHeap, HashMap};
 
-use profiler_common::fact::{CALL_PREADV, CALL_PREADV2, CALL_READV, Ended};
+use profiler_common::{
+    calls::{self, Shape},
+    fact::Ended,
+};
 
 use super::Context;
 use crate::blame::{Shares, Span, Verdict};
@@ -95,7 +98,7 @@ fn describe(slow: &Slow, context: &Context<'_>) -> v1::SlowCall {
         complete,
         verdict,
     } = slow;
-    let vectors = matches!(ended.call, CALL_READV | CALL_PREADV | CALL_PREADV2);
+    let vectors = calls::told(ended.call).is_some_and(|call| call.shape == Shape::Vector);
     let (timeline, timeline_omitted) = timeline(&verdict.spans, context);
     v1::SlowCall {
         tid: ended.head.tid,

@@ -12,7 +12,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use profiler_common::control::CONTROL_FROM_EXEC;
+use profiler_common::target::Target;
 
 use super::{After, Ending, Watched, gate, readings};
 use crate::{
@@ -93,12 +93,8 @@ impl Watched for Command {
         &self.workload
     }
 
-    fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    fn flags(&self) -> u32 {
-        CONTROL_FROM_EXEC
+    fn target(&self) -> Target {
+        Target::FromExec(self.child.id())
     }
 
     async fn go(&mut self) -> Result<()> {

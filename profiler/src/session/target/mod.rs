@@ -13,6 +13,7 @@ pub(super) use reader::{Bench, Run};
 use std::{future::Future, pin::Pin};
 
 use anyhow::Result;
+use profiler_common::target::Target;
 
 use super::live::Live;
 use crate::{
@@ -34,13 +35,8 @@ pub(super) trait Watched {
     /// What it does, as far as it is known before.
     fn workload(&self) -> &Workload;
 
-    /// Its process.
-    fn pid(&self) -> u32;
-
-    /// `CONTROL_*` bits that it asks for.
-    fn flags(&self) -> u32 {
-        0
-    }
+    /// What the kernel side is to watch.
+    fn target(&self) -> Target;
 
     /// Is called before it is watched.
     fn before<S: Sink + Default>(&mut self, _live: &mut Live<S>) -> Result<()> {

@@ -3,6 +3,7 @@
 use std::{os::fd::OwnedFd, sync::Arc};
 
 use anyhow::{Context as _, Result, bail};
+use profiler_common::target::Target;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tokio::io::unix::AsyncFd;
 
@@ -88,8 +89,8 @@ impl Watched for Process {
         &self.workload
     }
 
-    fn pid(&self) -> u32 {
-        self.pid
+    fn target(&self) -> Target {
+        Target::Process(self.pid)
     }
 
     /// The kernel's counters are read before it is watched and after, so that they count all

@@ -3,6 +3,7 @@
 use std::{path::Path, time::Duration, time::Instant};
 
 use anyhow::{Context as _, Result};
+use profiler_common::target::Target;
 
 use super::{After, Ending, Watched, readings};
 use crate::{
@@ -204,8 +205,8 @@ impl Watched for Run<'_> {
         &self.workload
     }
 
-    fn pid(&self) -> u32 {
-        self.pid
+    fn target(&self) -> Target {
+        Target::Process(self.pid)
     }
 
     async fn go(&mut self) -> Result<()> {
@@ -259,7 +260,11 @@ impl Watched for Run<'_> {
         after.nvcsw = Some(done.voluntary_switches);
         after.nivcsw = Some(done.involuntary_switches);
         let now = residency(self.subject.file())?;
-        let (ops, pages_used) = readings::ops(&reader.ops(), self.subject.size());
+        let (ops, pages_used) = readings::ops(
+            &reader.ops(),
+            self.subject.size(),
+            rustix::param::page_size() as u64,
+        );
         self.reader = Some(reader);
         let before = &self.resident;
         let residency = Residency {

@@ -24,11 +24,10 @@ pub(super) fn counts(pid: u32, disk: Option<&str>) -> Counts {
 
 /// The reader's own record in short, and how many different pages it touched. Looks at
 /// the ops a few times, and keeps none.
-pub(super) fn ops(threads: &[ThreadOps<'_>], file_size: u64) -> (OpRecord, u64) {
-    const PAGE: u64 = 4096;
+pub(super) fn ops(threads: &[ThreadOps<'_>], file_size: u64, page: u64) -> (OpRecord, u64) {
     let all = || threads.iter().flat_map(|thread| thread.ops.clone());
     let latency = |op: Op| op.end_ns.saturating_sub(op.start_ns);
-    let mut pages = vec![0_u64; file_size.div_ceil(PAGE * 64) as usize];
+    let mut pages = Pages::new(file_size, page);
     let mut record = OpRecord::default();
     let (mut min, mut max) = (u64::MAX, 0);
     for op in all() {
@@ -38,12 +37,7 @@ pub(super) fn ops(threads: &[ThreadOps<'_>], file_size: u64) -> (OpRecord, u64) 
         (min, max) = (min.min(ns), max.max(ns));
         if let Ok(bytes @ 1..) = u64::try_from(op.returned) {
             record.bytes += bytes;
-            let last = op.offset.saturating_add(bytes - 1) / PAGE;
-            for page in op.offset / PAGE..=last {
-                if let Some(word) = pages.get_mut(page as usize / 64) {
-                    *word |= 1 << (page % 64);
-                }
-            }
+            pages.touch(op.offset, bytes);
         }
     }
     // The value at or below which that share of the ops lies.
@@ -56,8 +50,38 @@ pub(super) fn ops(threads: &[ThreadOps<'_>], file_size: u64) -> (OpRecord, u64) 
         record.p50_ns = quantile(0.5);
         record.p99_ns = quantile(0.99);
     }
-    let pages_used = pages.iter().map(|word| u64::from(word.count_ones())).sum();
-    (record, pages_used)
+    (record, pages.touched())
+}
+
+/// Which pages of a file were touched: a bit each.
+struct Pages {
+    /// Size of a page in bytes.
+    page: u64,
+    bits: Vec<u64>,
+}
+
+impl Pages {
+    fn new(file_size: u64, page: u64) -> Self {
+        Self {
+            page,
+            bits: vec![0; file_size.div_ceil(page * 64) as usize],
+        }
+    }
+
+    /// Touches the pages of a range that is not empty. What lies past the file's end is left out.
+    fn touch(&mut self, offset: u64, bytes: u64) {
+        let last = offset.saturating_add(bytes - 1) / self.page;
+        for index in offset / self.page..=last {
+            if let Some(word) = self.bits.get_mut(index as usize / 64) {
+                *word |= 1 << (index % 64);
+            }
+        }
+    }
+
+    fn touched(&self) -> u64 {
+        let touched = self.bits.iter().map(|word| u64::from(word.count_ones()));
+        touched.sum()
+    }
 }
 
 /// The value that so many others come before when all, which lie from `low` to `high`, are
@@ -94,7 +118,18 @@ fn of_rank<I: Iterator<Item = u64>>(
 
 #[cfg(test)]
 mod tests {
-    use super::of_rank;
+    use super::{Pages, of_rank};
+
+    #[test]
+    fn pages_have_the_size_that_the_kernel_gives_them() {
+        for (page, touched) in [(4096, 17), (65_536, 2)] {
+            let mut pages = Pages::new(1 << 20, page);
+            pages.touch(0, 65_536);
+            pages.touch(65_536, 1);
+            pages.touch(65_537, 100);
+            assert_eq!(pages.touched(), touched, "pages of {page} bytes");
+        }
+    }
 
     #[test]
     fn the_value_of_a_rank_is_found_without_keeping_any() {
