@@ -79,7 +79,7 @@ pub enum Family {
 }
 
 /// All of them.
-pub const CALLS: [Call; 11] = {
+pub const CALLS: [Call; 13] = {
     use Family::Counted;
     use Position::{Argument, ArgumentOrFile, File};
     use Shape::{Buffer, Vector};
@@ -100,6 +100,9 @@ pub const CALLS: [Call; 11] = {
         other(CALL_COUNTED, "copy_file_range", [326, 285], Counted),
         other(CALL_COUNTED, "execve", [59, 221], Counted),
         other(CALL_COUNTED, "execveat", [322, 281], Counted),
+        // The kernel itself reads the file that it is given.
+        other(CALL_COUNTED, "finit_module", [313, 273], Counted),
+        other(CALL_COUNTED, "kexec_file_load", [320, 294], Counted),
         other(CALL_BPF, "bpf", [321, 280], Family::Bpf),
     ]
 };

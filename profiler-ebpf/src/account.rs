@@ -38,6 +38,9 @@ pub(crate) struct Account {
 const IN_COUNTED: u32 = 1 << 0;
 /// The thread may be in a read that began before it was watched.
 const IN_EARLIER: u32 = 1 << 1;
+/// The thread has become another program, and the end of its exec is to come, which belongs to
+/// no read. It never comes to a 32-bit program, whose calls are not looked at.
+const IN_EXEC: u32 = 1 << 2;
 
 /// What an end belongs to.
 pub(crate) enum End {
@@ -59,6 +62,12 @@ impl Account {
     #[inline(always)]
     pub(crate) fn is_of(&self, scenario: u32) -> bool {
         self.scenario == scenario
+    }
+
+    /// Is a call going on of which it is not known how often it is counted?
+    #[inline(always)]
+    fn is_in_another(&self) -> bool {
+        self.state & (IN_COUNTED | IN_EARLIER) != 0
     }
 
     /// Calls counted since the last look.
@@ -103,10 +112,17 @@ pub(crate) fn enter_scenario(task: Task, thread: &mut Thread, scenario: u32) {
 /// A thread that is met when it is switched in: it may be in the middle of a read.
 #[inline(always)]
 pub(crate) fn met_asleep(task: Task, thread: &mut Thread) {
-    let call = call(task.number_in_progress());
-    if call != Entry::NONE && !call.is_other(CALL_BPF) {
+    if is_counted(task) {
         thread.account.state = IN_EARLIER;
     }
+}
+
+/// Is the task in a call that the kernel counts as a read? The number of a 32-bit call means
+/// another one.
+#[inline(always)]
+fn is_counted(task: Task) -> bool {
+    let call = call(task.number_in_progress());
+    call != Entry::NONE && !call.is_other(CALL_BPF) && !task.is_compat()
 }
 
 /// A read, or what is counted as one, begins. Leaves no read open.
@@ -121,7 +137,7 @@ pub(crate) fn begin(task: Task, thread: &mut Thread, counted_only: bool) {
     }
     // The end of the open call, of what was counted, or of an earlier call was not seen: one
     // of those counted is that call.
-    let known = u64::from(open || state != 0);
+    let known = u64::from(open || state & (IN_COUNTED | IN_EARLIER) != 0);
     missed_whole(more.saturating_sub(known));
 }
 
@@ -136,12 +152,18 @@ pub(crate) fn end(task: Task, thread: &mut Thread, counted_only: bool) -> End {
         if open {
             missed_end(thread);
             missed_whole(more.saturating_sub(2));
+        } else if state == IN_EXEC {
+            missed_whole(more);
         }
         return End::Nothing;
     }
     if !open {
-        count(|c| &mut c.missed_begins, 1);
-        missed_whole(more.saturating_sub(1));
+        // A call that the kernel did not count was refused before it began (by seccomp, by a
+        // tracer, for its descriptor): such calls have an end, and need not have a begin.
+        if more != 0 || !task.counts_reads() {
+            count(|c| &mut c.missed_begins, 1);
+            missed_whole(more.saturating_sub(1));
+        }
         return End::Nothing;
     }
     if more >= 2 {
@@ -155,13 +177,49 @@ pub(crate) fn end(task: Task, thread: &mut Thread, counted_only: bool) -> End {
     End::Open
 }
 
-/// The thread goes to sleep by itself, or dies. A read counts itself only when it is done,
-/// and does not sleep after that: so what is counted has ended.
+/// The thread goes to sleep by itself. A read counts itself when it is done, so what is counted
+/// has ended, but for one that sleeps on its way out of the kernel (an audit rule has it do so).
 #[inline(always)]
 pub(crate) fn asleep(task: Task, thread: &mut Thread) {
-    if thread.account.state != 0 {
+    let more = task.reads().wrapping_sub(thread.account.reads);
+    if more == 0 || thread.account.is_in_another() {
         return;
     }
+    if more == 1 && thread.in_read() && is_counted(task) {
+        return;
+    }
+    settle(task, thread);
+}
+
+/// The thread is taken off its CPU. One of the calls that are counted may be on its way out of
+/// the kernel: that one is left for later.
+#[inline(always)]
+pub(crate) fn preempted(task: Task, thread: &mut Thread) {
+    let reads = task.reads();
+    let more = reads.wrapping_sub(thread.account.reads);
+    if more < 2 || thread.account.is_in_another() {
+        return;
+    }
+    thread.account.reads = reads - 1;
+    if thread.in_read() {
+        missed_end(thread);
+        missed_whole(more - 2);
+    } else {
+        missed_whole(more - 1);
+    }
+}
+
+/// The thread dies: none of its calls has an end that is still to come.
+#[inline(always)]
+pub(crate) fn dies(task: Task, thread: &mut Thread) {
+    if !thread.account.is_in_another() {
+        settle(task, thread);
+    }
+}
+
+/// All that is counted has ended, and nobody saw it.
+#[inline(always)]
+fn settle(task: Task, thread: &mut Thread) {
     let more = thread.account.advance(task);
     if more == 0 {
         return;
@@ -178,5 +236,5 @@ pub(crate) fn asleep(task: Task, thread: &mut Thread) {
 #[inline(always)]
 pub(crate) fn exec(task: Task, thread: &mut Thread) {
     thread.account.begin_anew(task, control().scenario);
-    thread.account.state = IN_COUNTED;
+    thread.account.state = IN_EXEC;
 }

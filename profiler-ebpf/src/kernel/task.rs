@@ -56,6 +56,12 @@ impl Task {
         self.syscr().unwrap_or(0)
     }
 
+    /// Does the kernel count reads (`CONFIG_TASK_XACCT`)?
+    #[inline(always)]
+    pub(crate) fn counts_reads(self) -> bool {
+        self.syscr().is_some()
+    }
+
     /// Bytes that those returned.
     #[inline(always)]
     pub(crate) fn bytes_read(self) -> u64 {

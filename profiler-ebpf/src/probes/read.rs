@@ -7,10 +7,12 @@
 //! count who makes map system calls: those have the kernel skip sessions and classic
 //! tracepoints.
 
+use core::ffi::c_void;
+
 use aya_ebpf::{
     EbpfContext as _,
-    macros::{btf_tracepoint, kprobe, tracepoint},
-    programs::{BtfTracePointContext, ProbeContext, RetProbeContext, TracePointContext},
+    macros::{btf_tracepoint, tracepoint},
+    programs::{BtfTracePointContext, RetProbeContext, TracePointContext},
 };
 use profiler_common::{
     bpf_user::{BPF_MAP_COMMANDS, BpfUser},
@@ -59,12 +61,14 @@ fn sys_exit(ctx: BtfTracePointContext) -> i32 {
 
 /// Begin and end of the functions behind the system calls, in one program that the kernel
 /// never skips because of itself: it runs with preemption off (`fprobe`). A begin that
-/// returns 1 has no end.
-#[kprobe]
-fn read_session(ctx: ProbeContext) -> u32 {
+/// returns 1 has no end. aya's macro for kprobes is not used: it always returns 0.
+// SAFETY: the loader looks for this name in this section; nothing else has it.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "kprobe")]
+fn read_session(ctx: *mut c_void) -> u32 {
     let task = current_task();
-    if kernel::session_is_return(ctx.as_ptr()) {
-        let returned: u64 = RetProbeContext::new(ctx.as_ptr()).ret();
+    if kernel::session_is_return(ctx) {
+        let returned: u64 = RetProbeContext::new(ctx).ret();
         end(task, returned as i64, false);
         return 0;
     }
@@ -73,7 +77,9 @@ fn read_session(ctx: ProbeContext) -> u32 {
     if call == Entry::NONE {
         return 1;
     }
-    u32::from(!begin(task, regs, call))
+    let is_watched = begin(task, regs, call);
+    // An exec may make the task one that is watched, so its end is wanted whoever it is.
+    u32::from(!is_watched && !call.is_other(CALL_COUNTED))
 }
 
 /// As [`sys_enter`], where that can be preempted and there are no sessions. The classic

@@ -27,6 +27,8 @@ fn sched_switch(ctx: BtfTracePointContext) -> i32 {
         let state: u32 = ctx.arg(3);
         if preempt as u8 == 0 && state != 0 {
             account::asleep(prev, &mut thread);
+        } else {
+            account::preempted(prev, &mut thread);
         }
         if thread.in_call() && thread.open.ending == 0 {
             out(&ctx, prev, &mut thread);

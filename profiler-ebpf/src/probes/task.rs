@@ -73,7 +73,7 @@ fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
     if !target::watching() {
         return 0;
     }
-    account::asleep(task, &mut thread);
+    account::dies(task, &mut thread);
     if thread.in_fault() {
         fault::close(task, &mut thread);
     } else if thread.in_call() {

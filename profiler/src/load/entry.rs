@@ -111,7 +111,7 @@ impl Entry {
         let attached = match kind {
             Kind::TpBtf => attach_tp_btf(ebpf, btf),
             Kind::Classic => attach_classic(ebpf),
-            Kind::Session => Session::attach(object, ebpf).map(|session| {
+            Kind::Session => Session::attach(object, ebpf, btf).map(|session| {
                 entry.session = Some(session);
             }),
         };

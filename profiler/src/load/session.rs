@@ -18,10 +18,10 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use aya::{
-    Ebpf,
+    Btf, Ebpf,
     maps::{Map, MapData},
 };
-use aya_obj::Object;
+use aya_obj::{Object, btf::BtfKind};
 use profiler_common::calls::CALLS;
 
 use super::refusal::last_words;
@@ -95,28 +95,24 @@ impl Session {
     /// # Errors
     ///
     /// The kernel has no sessions (before 6.10), no kprobes, or other names for its calls.
-    pub(super) fn attach(object: &[u8], ebpf: &Ebpf) -> Result<Self> {
+    pub(super) fn attach(object: &[u8], ebpf: &Ebpf, btf: &Btf) -> Result<Self> {
         let program = load(object, ebpf)?;
-        let names = CALLS
-            .iter()
-            .filter(|call| call.number().is_some())
-            .map(|call| CString::new(format!("{}{}", prefix(), call.function)))
-            .collect::<Result<Vec<_>, _>>()?;
-        let names: Vec<_> = names.iter().map(|name| name.as_ptr()).collect();
-        let link = bpf(
-            BPF_LINK_CREATE,
-            &LinkCreate {
-                prog_fd: program.as_raw_fd() as u32,
-                attach_type: BPF_TRACE_KPROBE_SESSION,
-                cnt: names.len() as u32,
-                syms: names.as_ptr() as u64,
-                ..LinkCreate::default()
-            },
-        )
-        .context("the kernel does not attach a session of kprobes")?;
+        let calls = CALLS.iter().filter(|call| call.number().is_some());
+        let mut names: Vec<String> = calls
+            .map(|call| format!("{}{}", prefix(), call.function))
+            .collect();
+        let link = link(&program, &names).or_else(|error| {
+            // One name that is missing costs all: a kernel is built without some calls.
+            let all = names.len();
+            names.retain(|name| btf.id_by_type_name_kind(name, BtfKind::Func).is_ok());
+            if names.is_empty() || names.len() == all {
+                return Err(error);
+            }
+            link(&program, &names)
+        });
         Ok(Self {
+            _link: link.context("the kernel does not attach a session of kprobes")?,
             program,
-            _link: link,
         })
     }
 
@@ -124,6 +120,25 @@ impl Session {
     pub(super) fn program(&self) -> RawFd {
         self.program.as_raw_fd()
     }
+}
+
+/// Attaches the program to functions.
+fn link(program: &OwnedFd, functions: &[String]) -> io::Result<OwnedFd> {
+    let names = functions
+        .iter()
+        .map(|name| CString::new(name.as_str()))
+        .collect::<Result<Vec<_>, _>>()?;
+    let names: Vec<_> = names.iter().map(|name| name.as_ptr()).collect();
+    bpf(
+        BPF_LINK_CREATE,
+        &LinkCreate {
+            prog_fd: program.as_raw_fd() as u32,
+            attach_type: BPF_TRACE_KPROBE_SESSION,
+            cnt: names.len() as u32,
+            syms: names.as_ptr() as u64,
+            ..LinkCreate::default()
+        },
+    )
 }
 
 /// How the kernel calls the function behind a system call.

@@ -338,10 +338,12 @@ fn what_is_missed_counts_where_calls_are_counted() {
             let told = witnesses.iter().find(|w| w.name == "syscr").unwrap();
             assert_eq!((told.ours, told.agrees), (20, verdict), "{style} {syscr}");
             assert!(
-                told.note.ends_with("of ours, 10 calls were missed"),
+                told.note.contains("of ours, 10 calls were missed"),
                 "{told:?}"
             );
-            assert!(!told.proves_nothing(), "{told:?}");
+            // More may be what a program does besides.
+            let is_ours = matches!(style, "buffered" | "direct");
+            assert_eq!(told.proves_nothing(), syscr == 21 && !is_ours, "{told:?}");
         }
     }
     let mut scenario = scenario("buffered", 10);
@@ -389,7 +391,7 @@ fn calls_known_from_syscr_only_are_not_proved_by_it() {
     for style in ["buffered", "command"] {
         let mut scenario = scenario(style, 10);
         scenario.missed_calls = v1::MissedCalls::of(2, 3, 5);
-        for (syscr, void) in [(19, false), (20, true), (21, false)] {
+        for (syscr, void) in [(19, false), (20, true), (21, style == "command")] {
             let readings = after(Counts {
                 syscr: Some(syscr),
                 ..Counts::default()
@@ -496,4 +498,21 @@ fn missed_calls_cannot_hide_in_the_room_of_a_witness() {
     scenario.missed_calls = v1::MissedCalls::of(1, 0, 0);
     assert_eq!(verdicts(&scenario, readings(10, 0)), [Some(true); 2]);
     assert_eq!(verdicts(&scenario, readings(11, 1)), [Some(false); 2]);
+}
+
+#[test]
+fn more_in_syscr_than_a_program_is_seen_to_read_proves_nothing_once_calls_were_missed() {
+    for (style, void) in [("buffered", false), ("command", true)] {
+        let mut scenario = scenario(style, 10);
+        scenario.missed_calls = v1::MissedCalls::of(1, 0, 0);
+        for (syscr, agrees, void) in [(10, false, false), (11, true, false), (12, false, void)] {
+            let readings = after(Counts {
+                syscr: Some(syscr),
+                ..Counts::default()
+            });
+            let witnesses = compare(&scenario, &readings);
+            let told = witnesses.iter().find(|w| w.name == "syscr").unwrap();
+            assert_eq!((told.agrees, told.void), (agrees, void), "{style} {syscr}");
+        }
+    }
 }

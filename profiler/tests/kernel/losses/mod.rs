@@ -5,6 +5,7 @@ pub(crate) mod actor;
 mod asleep;
 mod busy;
 mod collector;
+mod compat;
 mod exec;
 mod ids;
 mod killed;
