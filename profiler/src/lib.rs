@@ -10,6 +10,8 @@ pub mod blame;
 pub mod cli;
 pub mod collect;
 pub mod correlate;
+#[cfg(feature = "lab")]
+pub mod lab;
 pub mod load;
 pub mod render;
 pub mod report;

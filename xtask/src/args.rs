@@ -1,7 +1,5 @@
 //! What can be asked for on the command line.
 
-use std::path::PathBuf;
-
 use clap::{Parser, Subcommand};
 
 /// Sets up, builds, runs, tests and checks the profiler.
@@ -26,12 +24,6 @@ pub(crate) enum Door {
     Proof(Proof),
     /// Measure what watching costs, here and with other tools, and make docs/cost.md of it
     Bench(Bench),
-    /// The part of `bench` that runs as root
-    #[command(hide = true)]
-    BenchRoot(BenchRoot),
-    /// What `bench` watches
-    #[command(hide = true)]
-    BenchProgram(BenchProgram),
     /// Boot real kernels in an emulator and run the profiler in each
     Kernels(Kernels),
     /// Check formatting, clippy and the project's own rules
@@ -143,24 +135,6 @@ impl Bench {
     pub(crate) fn runs(&self) -> u16 {
         self.runs.unwrap_or(if self.quick { 1 } else { 3 })
     }
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct BenchRoot {
-    pub(crate) profiler: PathBuf,
-    pub(crate) folder: PathBuf,
-    #[arg(long)]
-    pub(crate) rounds: usize,
-    #[arg(long)]
-    pub(crate) quick: bool,
-    #[arg(long)]
-    pub(crate) only: Vec<String>,
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct BenchProgram {
-    pub(crate) file: PathBuf,
-    pub(crate) cpu: usize,
 }
 
 #[derive(Debug, clap::Args)]

@@ -10,7 +10,7 @@
 //! - [`subject`]: the file that is read; [`place`]: the file system and device below it.
 //! - [`state`]: warm and cold, brought about and verified; [`mod@residency`]: the proof.
 //! - [`identity`]: whose rights the reader has.
-//! - [`host`]: the parent's side of a reader; [`reader`]: the child's; `source`: what its
+//! - [`host`]: the parent's side of a reader; [`reader`]: the child's; [`mod@source`]: what its
 //!   threads read from, and how.
 //! - `wire` and [`record`]: what passes between the two.
 
@@ -24,7 +24,7 @@ pub mod reader;
 pub mod record;
 pub mod residency;
 pub mod scenario;
-mod source;
+pub mod source;
 pub mod spec;
 pub mod state;
 pub mod subject;

@@ -16,8 +16,6 @@ mod meter;
 mod neighbour;
 mod outcomes;
 mod player;
-#[path = "../proof/mod.rs"]
-mod proof;
 mod rig;
 mod scenarios;
 mod stacks;
