@@ -17,7 +17,7 @@ fn main() -> ExitCode {
     ended.unwrap_or_else(|error| {
         eprintln!(
             "profiler: {}",
-            profiler::render::sanitize(&format!("{error:#}"))
+            profiler::export::sanitize(&format!("{error:#}"))
         );
         ExitCode::FAILURE
     })

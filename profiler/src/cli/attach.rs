@@ -9,7 +9,7 @@ use tokio::io::unix::AsyncFd;
 use super::{
     args::AttachArgs,
     interrupt::Interrupt,
-    output::{self, Json},
+    output::{self, Exports},
     readings, watch,
 };
 use crate::{
@@ -23,7 +23,7 @@ const SHOWN: usize = 8;
 
 /// Watches the process until it ends, time is up, or ^C.
 pub(super) fn main(args: &AttachArgs) -> Result<ExitCode> {
-    let json = Json::check(args.watch.json.as_deref())?;
+    let exports = Exports::begin(&args.watch.export.asked())?;
     watch::runtime()?.block_on(async {
         let interrupt = Interrupt::listen()?;
         let pid = args.pid;
@@ -45,7 +45,10 @@ pub(super) fn main(args: &AttachArgs) -> Result<ExitCode> {
             Err(error) => return Err(error).with_context(|| format!("process {pid}")),
         };
         let name = process::comm(pid).with_context(|| format!("there is no process {pid}"))?;
-        let mut live = watch::open(watch::plan(&args.watch, format!("process {pid} ({name})")))?;
+        let mut live = watch::open(
+            watch::plan(&args.watch, format!("process {pid} ({name})")),
+            exports,
+        )?;
         let workload = Workload {
             style: "attached".into(),
             ..Workload::default()
@@ -100,11 +103,11 @@ pub(super) fn main(args: &AttachArgs) -> Result<ExitCode> {
                 ..Readings::default()
             },
         )?;
-        let report = live.close(open.len() as u64)?;
-        if !json.is_standard_output() {
+        let (report, mut exports) = live.close(open.len() as u64)?;
+        if !exports.take_standard_output() {
             output::show(&report)?;
         }
-        json.write(&report)?;
+        exports.finish(&report)?;
         Ok(ExitCode::SUCCESS)
     })
 }

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use super::{
     args::BenchArgs,
     interrupt::Interrupt,
-    output::{self, Json},
+    output::{self, Exports},
     progress, readings, watch,
 };
 use crate::{
@@ -26,7 +26,7 @@ use crate::{
 
 /// Runs the scenarios and shows the report.
 pub(super) fn main(args: &BenchArgs) -> Result<ExitCode> {
-    let json = Json::check(args.watch.json.as_deref())?;
+    let exports = Exports::begin(&args.watch.export.asked())?;
     let scenarios: Vec<&Scenario> = match args.scenario.as_slice() {
         [] => Scenario::ALL.iter().collect(),
         some => some.to_vec(),
@@ -57,7 +57,7 @@ pub(super) fn main(args: &BenchArgs) -> Result<ExitCode> {
             None => check_spec(&scenarios, &args.dir, args.size, &options, Some(ANY))?,
         }
         let target = format!("the bundled reader, user {}", identity.uid);
-        let mut live = watch::open(watch::plan(&args.watch, target))?;
+        let mut live = watch::open(watch::plan(&args.watch, target), exports)?;
         let subject = match given {
             Some(subject) => Some(subject),
             None => own_file(args, &identity, &interrupt)?,
@@ -79,11 +79,11 @@ pub(super) fn main(args: &BenchArgs) -> Result<ExitCode> {
         if interrupt.asked() {
             live.note("the session was interrupted: not all of it was done".into());
         }
-        let report = live.close(0)?;
-        if !json.is_standard_output() {
+        let (report, mut exports) = live.close(0)?;
+        if !exports.take_standard_output() {
             output::show(&report)?;
         }
-        json.write(&report)?;
+        exports.finish(&report)?;
         Ok(interrupt.exit_code().into())
     })
 }
@@ -134,7 +134,7 @@ fn own_file(
 }
 
 /// Tells the session what the user calls the file.
-fn name(live: &mut Live, subject: &Subject, args: &BenchArgs) -> Result<()> {
+fn name(live: &mut Live<Exports>, subject: &Subject, args: &BenchArgs) -> Result<()> {
     use std::os::unix::fs::MetadataExt as _;
     let metadata = subject
         .file()
@@ -158,7 +158,7 @@ fn label(subject: &Subject, args: &BenchArgs) -> String {
 
 /// One scenario, from its state to its witnesses.
 async fn run(
-    live: &mut Live,
+    live: &mut Live<Exports>,
     scenario: &Scenario,
     subject: &Subject,
     options: &Options,

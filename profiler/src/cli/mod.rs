@@ -4,12 +4,13 @@
 //! - [`bench`], [`run`], [`attach`]: the commands that watch.
 //! - [`report`], [`doctor`]: those that need no rights.
 //! - [`gate`]: holds a command until it is watched.
-//! - [`output`]: where reports go; [`progress`]: what is said meanwhile;
+//! - [`output`], [`destination`]: what is written, and where to; [`progress`]: what is said meanwhile;
 //!   [`interrupt`]: ^C.
 
 mod args;
 mod attach;
 mod bench;
+mod destination;
 mod doctor;
 pub mod gate;
 mod interrupt;
@@ -27,7 +28,7 @@ use clap::{CommandFactory as _, Parser as _, error::ErrorKind};
 
 use args::{Cli, Command};
 
-use crate::render::sanitize;
+use crate::export::sanitize;
 
 /// Runs the program; the error is for the caller to show.
 pub fn main() -> Result<ExitCode> {

@@ -18,7 +18,7 @@ use super::{
     args::RunArgs,
     gate,
     interrupt::Interrupt,
-    output::{self, Json},
+    output::{self, Exports},
     readings, watch,
 };
 use crate::{
@@ -28,7 +28,7 @@ use crate::{
 
 /// Runs the command and shows the report on standard error.
 pub(super) fn main(args: &RunArgs) -> Result<ExitCode> {
-    let json = Json::check(args.watch.json.as_deref())?;
+    let exports = Exports::begin(&args.watch.export.asked())?;
     let words: Vec<String> = args
         .command
         .iter()
@@ -41,7 +41,7 @@ pub(super) fn main(args: &RunArgs) -> Result<ExitCode> {
         .unwrap_or_default();
     watch::runtime()?.block_on(async {
         let interrupt = Interrupt::listen()?;
-        let mut live = watch::open(watch::plan(&args.watch, words.join(" ")))?;
+        let mut live = watch::open(watch::plan(&args.watch, words.join(" ")), exports)?;
         let (mut child, go) = start(args)?;
         let pid = child.id();
         let workload = Workload {
@@ -76,9 +76,9 @@ pub(super) fn main(args: &RunArgs) -> Result<ExitCode> {
         let readings = readings(&live, pid)?;
         live.end(Some(wall.as_nanos() as u64), workload, readings)?;
         let status = child.wait().context("cannot wait for the command")?;
-        let report = live.close(0)?;
+        let (report, mut exports) = live.close(0)?;
         output::show_on_error(&report)?;
-        json.write(&report)?;
+        exports.finish(&report)?;
         Ok(ExitCode::from(code(status)))
     })
 }
@@ -89,7 +89,7 @@ pub(super) fn main(args: &RunArgs) -> Result<ExitCode> {
 /// kernel counts and nobody calls; and what a process started is counted with it only
 /// once it has waited for it. How long threads that have ended were kept from running
 /// is told by nobody.
-fn readings(live: &Live, pid: u32) -> Result<Readings> {
+fn readings(live: &Live<Exports>, pid: u32) -> Result<Readings> {
     let counted = live.counted_since_begin()?;
     if counted.forks > 0 || counted.execs > 0 {
         return Ok(Readings::default());

@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, bail};
 use profiler_common::control::{CONTROL_EVERY_CALL, Control};
 use tokio::io::unix::AsyncFd;
 
-use super::{args::WatchArgs, output};
+use super::{args::WatchArgs, destination, output::Exports};
 use crate::{collect::priority, load, session::live};
 
 /// The plan of a live session.
@@ -29,14 +29,14 @@ pub(super) fn plan(args: &WatchArgs, target: String) -> live::Plan {
 }
 
 /// Opens a live session.
-pub(super) fn open(plan: live::Plan) -> Result<live::Live> {
+pub(super) fn open(plan: live::Plan, exports: Exports) -> Result<live::Live<Exports>> {
     refuse_namespace()?;
     let verbose = plan.load.verbose;
-    let mut live = live::Live::open(plan)?;
+    let mut live = live::Live::open(plan, exports)?;
     // Where it is refused, more facts may be lost, and the report says how many.
     let _ = priority::prefer_collector();
     if let Some(recording) = live.recording() {
-        output::give_to_invoking_user(recording)?;
+        destination::give_to_invoking_user(recording)?;
     }
     if verbose {
         log(&mut live)?;
@@ -68,7 +68,7 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime> {
 }
 
 /// Shows on standard error what the kernel side logs.
-fn log(live: &mut live::Live) -> Result<()> {
+fn log(live: &mut live::Live<Exports>) -> Result<()> {
     // RUST_LOG still has the last word.
     let environment = env_logger::Env::default().default_filter_or("debug");
     let _ = env_logger::Builder::from_env(environment)

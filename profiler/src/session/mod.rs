@@ -6,10 +6,12 @@
 //! through the same stages.
 
 mod assembly;
+mod entries;
 mod entry;
 pub mod live;
+mod met;
 mod replay;
 
 pub use assembly::Assembly;
-pub use entry::{Beginning, Closing, Ending, Entry, File, Opening, Settled, Stack};
-pub use replay::replay;
+pub use entry::{Beginning, Closing, Ending, Entry, File, Opening, Settled, Stack, Tick};
+pub use replay::{replay, replay_to};

@@ -1,25 +1,26 @@
-//! Arrows point one way: load, ring, collect → correlate → blame → report → render → session → lab.
-//! Nothing imports from a later stage. From `correlate` to `render` nothing has a clock or does I/O,
-//! so that a recording replays to the same report. And the workload, which has to be a witness, knows
-//! nothing of the profiler.
+//! Arrows point one way: load, ring, collect → correlate → blame → sink → report → export →
+//! session → lab. Nothing imports from a later stage. From `correlate` to `export` nothing has a
+//! clock or does I/O, so that a recording replays to the same report. And the workload, which has to
+//! be a witness, knows nothing of the profiler.
 
 use super::source::{Mention, Source};
 
 /// The stages and how far down the flow they are.
-const STAGES: [(&str, u8); 9] = [
+const STAGES: [(&str, u8); 10] = [
     ("load", 0),
     ("ring", 0),
     ("collect", 0),
     ("correlate", 1),
     ("blame", 2),
-    ("report", 3),
-    ("render", 4),
-    ("session", 5),
-    ("lab", 6),
+    ("sink", 3),
+    ("report", 4),
+    ("export", 5),
+    ("session", 6),
+    ("lab", 7),
 ];
 
 /// Those without a clock and I/O.
-const PURE: [&str; 4] = ["correlate", "blame", "report", "render"];
+const PURE: [&str; 5] = ["correlate", "blame", "sink", "report", "export"];
 
 /// Comes after all of them, and calls them.
 const LAST: &str = "cli";
@@ -124,10 +125,10 @@ mod tests {
 
     #[test]
     fn a_session_comes_after_what_it_drives() {
-        let text = "use crate::{load::A, report::B, render::C};";
+        let text = "use crate::{load::A, report::B, export::C};";
         assert!(complain("profiler/src/session/live.rs", text).is_empty());
         assert!(complain("profiler/src/session/live.rs", "use std::fs::read;").is_empty());
-        for stage in ["collect", "report", "render", "workload"] {
+        for stage in ["collect", "report", "export", "workload"] {
             let path = format!("profiler/src/{stage}/a.rs");
             assert_eq!(complain(&path, "use crate::session::Entry;").len(), 1);
             assert_eq!(
@@ -142,11 +143,11 @@ mod tests {
 
     #[test]
     fn only_the_command_line_sees_all() {
-        let text = "use crate::{load::A, render::B, workload::C};";
+        let text = "use crate::{load::A, export::B, workload::C};";
         assert!(complain("profiler/src/cli/run.rs", text).is_empty());
         assert!(complain("profiler/src/main.rs", "use std::fs::read;").is_empty());
         assert_eq!(
-            complain("profiler/src/render/text.rs", "use crate::cli::Plan;").len(),
+            complain("profiler/src/export/text.rs", "use crate::cli::Plan;").len(),
             1
         );
     }
@@ -191,7 +192,7 @@ mod tests {
             );
         }
         let text = "use std::{io::Write, time::Duration};";
-        assert!(complain("profiler/src/render/text.rs", text).is_empty());
+        assert!(complain("profiler/src/export/text.rs", text).is_empty());
     }
 
     #[test]

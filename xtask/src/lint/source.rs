@@ -286,7 +286,7 @@ pub(super) mod tests {
         let text = r##"
             //! See [`crate::report`].
             /* crate::a::b /* nested */ crate::c */
-            const A: &str = "crate::render \" crate::d";
+            const A: &str = "crate::export \" crate::d";
             const B: &str = r#"crate::e " "#;
             fn f<'a>(x: &'a str) { crate::real::one() }
         "##;
