@@ -4,6 +4,7 @@
 //! its own record of every read, which is what makes it a witness.
 //!
 //! - [`scenario`]: the seven workloads, each with the state that it starts in.
+//! - `style`: how a file is read.
 //! - [`spec`]: what one run of the reader does, checked before anything is started.
 //! - [`order`]: which offset is read when.
 //! - [`own`]: a file of our own, gone in every ending.
@@ -27,17 +28,18 @@ pub mod scenario;
 pub mod source;
 pub mod spec;
 pub mod state;
+mod style;
 pub mod subject;
 mod wire;
 
 pub use host::{Reader, Stopper, ThreadOps};
 pub use identity::Identity;
-pub use ops::Ops;
+pub use ops::{Op, Ops};
 pub use own::{Interrupted, OwnFile};
 pub use place::{Device, Place};
-pub use record::Op;
 pub use residency::{Residency, Source, residency};
-pub use scenario::{Advice, Options, Pattern, Scenario, State, Style, UnknownScenario};
+pub use scenario::{Options, Scenario, State, UnknownScenario};
 pub use spec::Spec;
+pub use style::{Advice, Pattern, Style};
 pub use subject::{DirectAlign, Subject};
 pub use wire::Done;

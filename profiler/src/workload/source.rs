@@ -12,9 +12,10 @@ use rustix::io::Errno;
 use rustix::mm::{MapFlags, ProtFlags};
 use rustix::time::{ClockId, clock_gettime};
 
-use super::record::{Log, Op};
-use super::scenario::{Advice, Style};
+use super::ops::Op;
+use super::record::Log;
 use super::spec::{Spec, page_size};
+use super::style::{Advice, Style};
 
 /// Where a thread's blocks come from.
 #[derive(Debug)]
