@@ -58,7 +58,7 @@ pub(crate) struct Build {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: cargo xtask run -- bench --scenario cold,warm --json report.json")]
+#[command(after_help = "Example: cargo xtask run -- bench --scenario cold-random,warm --json report.json")]
 pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) install: Install,
@@ -204,4 +204,26 @@ pub(crate) struct Install {
     /// Install nothing: say what is missing, and how to get it, and stop
     #[arg(long)]
     pub(crate) no_install: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+    use crate::cargo;
+
+    #[test]
+    fn the_example_names_scenarios_that_there_are() {
+        let command = Args::command();
+        let run = command.find_subcommand("run").unwrap();
+        let help = run.get_after_help().unwrap().to_string();
+        let (_, rest) = help.split_once("--scenario ").unwrap();
+        let names = rest.split_whitespace().next().unwrap();
+        let path = cargo::root().join("profiler/src/workload/scenario.rs");
+        let scenarios = std::fs::read_to_string(path).unwrap();
+        for name in names.split(',') {
+            assert!(scenarios.contains(&format!("name: \"{name}\"")), "{name}");
+        }
+    }
 }
