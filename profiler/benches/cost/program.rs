@@ -3,8 +3,8 @@
 //! so that one process lives through rounds with and without a watcher.
 //!
 //! It reads as the bundled reader does ([`Source`], [`offsets`]), in a loop of its own. The reader
-//! reads the clock twice for each read and keeps a record of it, which would be a tenth of a warm
-//! read here; and its process ends with its run.
+//! reads the clock twice for each read and records it, which would be part of the nanoseconds that
+//! are measured here; and its process ends with its run.
 
 use std::{
     fs::File,

@@ -8,6 +8,7 @@
 mod again;
 mod attach;
 mod causes;
+mod claims;
 mod command;
 mod counts;
 mod harness;
