@@ -43,12 +43,10 @@ fn main() -> Result<()> {
         println!("cargo:rerun-if-changed={path}");
     }
 
-    // aya-build passes all that the inner cargo says on as warnings, which the outer
-    // one repeats at every build. Only the warnings proper are worth that.
+    // aya-build passes on everything that the inner cargo prints as warnings, which the outer
+    // cargo repeats at every build. Quiet, it prints only warnings proper.
     set("CARGO_TERM_QUIET", "true".into());
     let toolchain = toolchain()?;
-    // Else everything that the inner cargo says becomes a warning.
-    set("CARGO_TERM_QUIET", "true".into());
     let toolchain = toolchain
         .as_deref()
         .map_or(Toolchain::Nightly, Toolchain::Custom);

@@ -4,13 +4,16 @@
 //! [`sink`], [`report`] → [`export`]. Nothing imports from a later stage; `correlate`, `blame`,
 //! `sink`, `report` and `export` do no I/O. [`load`] puts the probes into the kernel,
 //! [`workload`] is the bundled reader (it knows nothing of the profiler), and [`cli`]
-//! turns arguments into a plan and runs it.
+//! turns arguments into a plan and runs it. [`mod@lab`] brings known stalls about, for tests, the
+//! benchmark and the page of proofs.
 
 pub mod blame;
 pub mod cli;
 pub mod collect;
 pub mod correlate;
 pub mod export;
+#[cfg(feature = "lab")]
+pub mod lab;
 pub mod load;
 pub mod report;
 pub mod ring;

@@ -1,7 +1,5 @@
 //! What can be asked for on the command line.
 
-use std::path::PathBuf;
-
 use clap::{Parser, Subcommand};
 
 /// Sets up, builds, runs, tests and checks the profiler.
@@ -26,12 +24,6 @@ pub(crate) enum Door {
     Proof(Proof),
     /// Measure what watching costs, here and with other tools, and make docs/cost.md of it
     Bench(Bench),
-    /// The part of `bench` that runs as root
-    #[command(hide = true)]
-    BenchRoot(BenchRoot),
-    /// What `bench` watches
-    #[command(hide = true)]
-    BenchProgram(BenchProgram),
     /// Boot real kernels in an emulator and run the profiler in each
     Kernels(Kernels),
     /// Check formatting, clippy and the project's own rules
@@ -66,7 +58,9 @@ pub(crate) struct Build {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: cargo xtask run -- bench --scenario cold,warm --json report.json")]
+#[command(
+    after_help = "Example: cargo xtask run -- bench --scenario cold-random,warm --json report.json"
+)]
 pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) install: Install,
@@ -146,24 +140,6 @@ impl Bench {
 }
 
 #[derive(Debug, clap::Args)]
-pub(crate) struct BenchRoot {
-    pub(crate) profiler: PathBuf,
-    pub(crate) folder: PathBuf,
-    #[arg(long)]
-    pub(crate) rounds: usize,
-    #[arg(long)]
-    pub(crate) quick: bool,
-    #[arg(long)]
-    pub(crate) only: Vec<String>,
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct BenchProgram {
-    pub(crate) file: PathBuf,
-    pub(crate) cpu: usize,
-}
-
-#[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example: cargo xtask kernels 6.1 --no-page   # that one only, docs stay as they are\n\n\
     Takes Debian (its kernels, its apt) on x86_64 and 300 MB in the cache folder; no root, no KVM."
@@ -230,4 +206,26 @@ pub(crate) struct Install {
     /// Install nothing: say what is missing, and how to get it, and stop
     #[arg(long)]
     pub(crate) no_install: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+    use crate::cargo;
+
+    #[test]
+    fn the_example_names_scenarios_that_there_are() {
+        let command = Args::command();
+        let run = command.find_subcommand("run").unwrap();
+        let help = run.get_after_help().unwrap().to_string();
+        let (_, rest) = help.split_once("--scenario ").unwrap();
+        let names = rest.split_whitespace().next().unwrap();
+        let path = cargo::root().join("profiler/src/workload/scenario.rs");
+        let scenarios = std::fs::read_to_string(path).unwrap();
+        for name in names.split(',') {
+            assert!(scenarios.contains(&format!("name: \"{name}\"")), "{name}");
+        }
+    }
 }

@@ -20,3 +20,9 @@ pub(crate) fn profiler(release: bool) -> Result<PathBuf> {
     }
     cargo::executable(&args, "bin", "profiler")
 }
+
+/// Builds a program beside the library (a bench target) and says where it is.
+pub(crate) fn bench(name: &str) -> Result<PathBuf> {
+    let args = ["bench", "--package=profiler", "--bench", name, "--no-run"];
+    cargo::executable(&args, "bench", name)
+}

@@ -1,9 +1,21 @@
 //! Why the kernel did not take a program.
 
+use std::{fmt, io};
+
 use anyhow::Error;
 use aya::programs::ProgramError;
 
-use super::session;
+/// The kernel did not load the program that aya cannot load (`session.rs`).
+#[derive(Debug)]
+pub(super) struct Refused(pub(super) io::Error);
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Refused {}
 
 /// `ENOTSUPP` of the kernel's include/linux/errno.h, which libc does not know.
 const ENOTSUPP: i32 = 524;
@@ -27,10 +39,10 @@ pub(super) fn is_of_an_address(error: &Error) -> bool {
 /// The number with which the kernel refused a program, if it did.
 fn number(error: &Error) -> Option<i32> {
     error.chain().find_map(|cause| {
-        let refused = cause.downcast_ref::<session::Refused>();
+        let refused = cause.downcast_ref::<Refused>();
         let program = cause.downcast_ref::<ProgramError>();
         match (refused, program) {
-            (Some(session::Refused(io)), _) => io.raw_os_error(),
+            (Some(Refused(io)), _) => io.raw_os_error(),
             (_, Some(ProgramError::LoadError { io_error, .. })) => io_error.raw_os_error(),
             _ => None,
         }
@@ -76,14 +88,12 @@ pub(super) fn last_words(log: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-
     use anyhow::{Context as _, anyhow};
 
     use super::*;
 
     fn refused(number: i32) -> Error {
-        Err::<(), _>(session::Refused(io::Error::from_raw_os_error(number)))
+        Err::<(), _>(Refused(io::Error::from_raw_os_error(number)))
             .context("the kernel does not load it")
             .context("begins and ends of calls cannot be seen")
             .unwrap_err()

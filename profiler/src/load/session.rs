@@ -7,9 +7,7 @@
 
 use std::{
     collections::HashSet,
-    error::Error,
     ffi::CString,
-    fmt,
     fs::File,
     io,
     mem::size_of,
@@ -24,7 +22,7 @@ use aya::{
 use aya_obj::{Object, btf::BtfKind};
 use profiler_common::calls::CALLS;
 
-use super::refusal::last_words;
+use super::refusal::{Refused, last_words};
 
 /// The program in the object file.
 pub(super) const PROGRAM: &str = "read_session";
@@ -41,18 +39,6 @@ pub(super) struct Session {
     program: OwnedFd,
     _link: OwnedFd,
 }
-
-/// The kernel did not load the program.
-#[derive(Debug)]
-pub(super) struct Refused(pub(super) io::Error);
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl Error for Refused {}
 
 /// The part of `union bpf_attr` that loads a program.
 #[repr(C)]

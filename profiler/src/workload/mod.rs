@@ -4,13 +4,14 @@
 //! its own record of every read, which is what makes it a witness.
 //!
 //! - [`scenario`]: the seven workloads, each with the state that it starts in.
+//! - `style`: how a file is read.
 //! - [`spec`]: what one run of the reader does, checked before anything is started.
 //! - [`order`]: which offset is read when.
 //! - [`own`]: a file of our own, gone in every ending.
 //! - [`subject`]: the file that is read; [`place`]: the file system and device below it.
 //! - [`state`]: warm and cold, brought about and verified; [`mod@residency`]: the proof.
 //! - [`identity`]: whose rights the reader has.
-//! - [`host`]: the parent's side of a reader; [`reader`]: the child's; `source`: what its
+//! - [`host`]: the parent's side of a reader; [`reader`]: the child's; [`mod@source`]: what its
 //!   threads read from, and how.
 //! - `wire` and [`record`]: what passes between the two.
 
@@ -24,20 +25,21 @@ pub mod reader;
 pub mod record;
 pub mod residency;
 pub mod scenario;
-mod source;
+pub mod source;
 pub mod spec;
 pub mod state;
+mod style;
 pub mod subject;
 mod wire;
 
 pub use host::{Reader, Stopper, ThreadOps};
 pub use identity::{Identity, give_to_invoking_user};
-pub use ops::Ops;
+pub use ops::{Op, Ops};
 pub use own::{Interrupted, OwnFile};
 pub use place::{Device, Place};
-pub use record::Op;
 pub use residency::{Residency, Source, residency};
-pub use scenario::{Advice, Options, Pattern, Scenario, State, Style, UnknownScenario};
+pub use scenario::{Options, Scenario, State, UnknownScenario};
 pub use spec::Spec;
+pub use style::{Advice, Pattern, Style};
 pub use subject::{DirectAlign, Subject};
 pub use wire::Done;

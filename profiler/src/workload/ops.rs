@@ -7,7 +7,23 @@ use std::ptr::NonNull;
 
 use rustix::mm::Advice;
 
-use super::record::{Op, Records};
+/// One read as the workload meant it, told by the workload.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Op {
+    /// Where in the file, in bytes.
+    pub offset: u64,
+    /// Bytes asked for.
+    pub asked: u32,
+    /// Bytes got, or the negated errno.
+    pub returned: i32,
+    /// Just before the read, in ns of `CLOCK_MONOTONIC`.
+    pub start_ns: u64,
+    /// Just after it.
+    pub end_ns: u64,
+}
+
+const _: () = assert!(size_of::<Op>() == 32 && align_of::<Op>() == 8);
 
 /// After so many ops their pages are given back: 2 MiB. The memory that the reader shares
 /// with its parent counts as the parent's too, where it has looked at it, and a run has up
@@ -22,7 +38,7 @@ pub struct Ops<'a> {
     at: usize,
     count: usize,
     given_back: usize,
-    records: PhantomData<&'a Records>,
+    records: PhantomData<&'a Op>,
 }
 
 impl Ops<'_> {

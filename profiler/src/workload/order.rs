@@ -1,7 +1,7 @@
 //! Which offset is read when.
 
-use super::scenario::Pattern;
 use super::spec::Spec;
+use super::style::Pattern;
 
 /// The offsets, in bytes, that `thread` reads, in their order.
 pub fn offsets(spec: &Spec, thread: u32) -> impl Iterator<Item = u64> + use<> {
@@ -72,7 +72,7 @@ const fn mix(mut x: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::scenario::{Advice, Style};
+    use super::super::style::{Advice, Style};
     use super::*;
 
     fn spec(pattern: Pattern, blocks: u64, reads: u64, threads: u32) -> Spec {

@@ -14,27 +14,9 @@ use anyhow::{Context as _, Result, ensure};
 use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::mm::{Advice, MapFlags, ProtFlags};
 
-use super::ops::Ops;
+use super::ops::{Op, Ops};
 use super::order;
 use super::spec::Spec;
-
-/// One read as the workload meant it, told by the workload.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Op {
-    /// Where in the file, in bytes.
-    pub offset: u64,
-    /// Bytes asked for.
-    pub asked: u32,
-    /// Bytes got, or the negated errno.
-    pub returned: i32,
-    /// Just before the read, in ns of `CLOCK_MONOTONIC`.
-    pub start_ns: u64,
-    /// Just after it.
-    pub end_ns: u64,
-}
-
-const _: () = assert!(size_of::<Op>() == 32 && align_of::<Op>() == 8);
 
 #[repr(C, align(64))]
 struct Header {
@@ -266,7 +248,7 @@ impl Log<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::scenario::{Advice, Pattern, Style};
+    use super::super::style::{Advice, Pattern, Style};
     use super::*;
 
     fn spec() -> Spec {

@@ -12,12 +12,14 @@ use rustix::io::Errno;
 use rustix::mm::{MapFlags, ProtFlags};
 use rustix::time::{ClockId, clock_gettime};
 
-use super::record::{Log, Op};
-use super::scenario::{Advice, Style};
+use super::ops::Op;
+use super::record::Log;
 use super::spec::{Spec, page_size};
+use super::style::{Advice, Style};
 
 /// Where a thread's blocks come from.
-pub(super) enum Source {
+#[derive(Debug)]
+pub enum Source {
     /// A descriptor of the thread's own, since the kernel keeps the state of readahead
     /// with it.
     Descriptor {
@@ -35,7 +37,10 @@ pub(super) enum Source {
 
 impl Source {
     /// One for each thread.
-    pub(super) fn open_all(spec: &Spec) -> Result<Vec<Self>> {
+    ///
+    /// # Errors
+    /// The file cannot be opened, mapped or advised on as the spec says.
+    pub fn open_all(spec: &Spec) -> Result<Vec<Self>> {
         let Spec {
             block_size,
             file_size,
@@ -68,6 +73,13 @@ impl Source {
 
     /// Does the ops of a log; says how many there were and how many bytes they got.
     pub(super) fn read(&mut self, log: &mut Log<'_>) -> (u64, u64) {
+        let (Self::Descriptor { block_size, .. } | Self::Mapping { block_size, .. }) = *self;
+        each(log, block_size, |offset| self.read_block(offset))
+    }
+
+    /// Reads the block at an offset; says how many bytes that were, or a negative errno.
+    #[inline]
+    pub fn read_block(&mut self, offset: u64) -> i32 {
         match self {
             Self::Descriptor {
                 file,
@@ -75,31 +87,27 @@ impl Source {
                 block_size,
             } => {
                 let buffer = &mut buffer.bytes_mut()[..*block_size as usize];
-                each(log, *block_size, |offset| {
-                    match rustix::io::pread(&*file, &mut *buffer, offset) {
-                        // At most the block size, which is checked to be small.
-                        Ok(read) => read as i32,
-                        Err(error) => -error.raw_os_error(),
-                    }
-                })
+                match rustix::io::pread(&*file, buffer, offset) {
+                    // At most the block size, which is checked to be small.
+                    Ok(read) => read as i32,
+                    Err(error) => -error.raw_os_error(),
+                }
             }
             Self::Mapping {
                 file,
                 file_size,
                 block_size,
             } => {
-                let (block, page) = (u64::from(*block_size), page_size());
-                each(log, *block_size, |offset| {
-                    let end = (offset + block).min(*file_size);
-                    // From the start of each page, so that a block that begins within
-                    // one touches that one and the next.
-                    let mut at = offset;
-                    while at < end {
-                        file.touch(at as usize);
-                        at = (at / page + 1) * page;
-                    }
-                    (end - offset) as i32
-                })
+                let page = page_size();
+                let end = (offset + u64::from(*block_size)).min(*file_size);
+                // From the start of each page, so that a block that begins within
+                // one touches that one and the next.
+                let mut at = offset;
+                while at < end {
+                    file.touch(at as usize);
+                    at = (at / page + 1) * page;
+                }
+                (end - offset) as i32
             }
         }
     }
@@ -169,7 +177,8 @@ fn why_not_opened(path: &Path, error: Errno, style: Style) -> anyhow::Error {
 }
 
 /// A mapping of whole pages.
-pub(super) struct Pages {
+#[derive(Debug)]
+pub struct Pages {
     base: NonNull<u8>,
     len: usize,
 }

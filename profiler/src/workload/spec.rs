@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::scenario::{Advice, Pattern, Style};
+use super::style::{Advice, Pattern, Style};
 use super::subject::DirectAlign;
 
 /// The most ops of a run: each is recorded in 32 bytes of memory.

@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use profiler::lab::proof::{self, Line, Part};
+use profiler::lab::rig::{Disk, Kind};
 use profiler::report::v1::{Relation, Report, Scenario, Unit, Witness};
 
 use crate::{
-    harness::{needs_kernel, skip, witness},
-    proof::{self, Line, Part},
-    rig::{Disk, Kind},
+    harness::{needs_kernel, on_disk, skip, witness},
     scenarios::{bench_in, cold_random, direct, mapped, readahead},
 };
 
@@ -103,18 +103,19 @@ fn told(kind: Kind, sums: &BTreeMap<String, Sum>) {
             "majflt" => format!("{ours} to {}", grouped(sum.ours + sum.joined)),
             _ => format!("{ours}{unit}"),
         };
-        proof::line(&Line::Kept {
+        proof::record(&Line::Kept {
             part: Part::Counts,
             what: &format!("{name} ({})", kind.name()),
             provoked: "7 scenarios of `bench`, 3,000 reads each, with 1 thread and with 8",
             expected: &expected,
             found: &found,
-        });
+        })
+        .expect("to be written down");
     }
 }
 
 fn on(kind: Kind) {
-    let disk = match Disk::with(kind, DISK) {
+    let disk = match Disk::with(kind, DISK, &on_disk()) {
         Ok(disk) => disk,
         Err(why) => skip!("{why}"),
     };

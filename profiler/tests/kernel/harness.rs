@@ -9,6 +9,7 @@ use std::{
     process::{Child, Command, Output, Stdio},
 };
 
+use profiler::lab::rig::incompressible;
 use profiler::report::v1::{Report, Scenario, SlowCall, Witness};
 use rustix::io::FdFlags;
 use rustix::process::{Signal, set_parent_process_death_signal};
@@ -46,9 +47,14 @@ fn told(variable: &str, built: &str) -> PathBuf {
     std::env::var_os(variable).map_or_else(|| built.into(), PathBuf::from)
 }
 
-/// A folder on the disk, not in memory, gone afterwards.
+/// Where tests make their folders: on a disk, not in memory.
+pub(crate) fn on_disk() -> PathBuf {
+    told(FOLDER, env!("CARGO_TARGET_TMPDIR"))
+}
+
+/// A folder there, gone afterwards.
 pub(crate) fn folder() -> TempDir {
-    let parent = told(FOLDER, env!("CARGO_TARGET_TMPDIR"));
+    let parent = on_disk();
     TempDir::new_in(&parent).unwrap_or_else(|error| panic!("{}: {error}", parent.display()))
 }
 
@@ -59,15 +65,7 @@ pub(crate) fn program() -> PathBuf {
 
 /// A file of so many bytes that no file system can make smaller.
 pub(crate) fn file(folder: &TempDir, name: &str, bytes: usize) -> PathBuf {
-    let path = folder.path().join(name);
-    let mut random = fastrand::Rng::with_seed(1);
-    let mut data = vec![0; bytes];
-    random.fill(&mut data);
-    fs::write(&path, data).expect("a file");
-    fs::File::open(&path)
-        .and_then(|file| file.sync_all())
-        .expect("to be on the disk");
-    path
+    incompressible(folder.path(), name, bytes).expect("a file")
 }
 
 /// The program, with the words of a command line. It ends its session, and the command that

@@ -8,6 +8,7 @@
 mod again;
 mod attach;
 mod causes;
+mod claims;
 mod command;
 mod counts;
 mod harness;
@@ -16,8 +17,6 @@ mod meter;
 mod neighbour;
 mod outcomes;
 mod player;
-#[path = "../proof/mod.rs"]
-mod proof;
 mod rig;
 mod scenarios;
 mod stacks;

@@ -17,6 +17,8 @@ use std::{
     time::Duration,
 };
 
+pub(crate) use profiler::lab::rig::now;
+use profiler::lab::rig::prefer;
 use serde::{Deserialize, Serialize};
 
 use crate::again;
@@ -123,11 +125,6 @@ impl Script {
     }
 }
 
-pub(crate) fn now() -> u64 {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
-}
-
 pub(crate) fn play(script: &Script) {
     if script.urgent {
         let _ = prefer(1);
@@ -165,18 +162,6 @@ pub(crate) fn pin(cpu: usize, priority: i32) {
     set.set(cpu).expect("a CPU");
     nix::sched::sched_setaffinity(nix::unistd::Pid::from_raw(0), &set).expect("to be pinned");
     prefer(priority).expect("a fixed priority");
-}
-
-/// The calling thread runs before all of a lower priority, and all that have none.
-pub(crate) fn prefer(priority: i32) -> std::io::Result<()> {
-    let param = libc::sched_param {
-        sched_priority: priority,
-    };
-    // SAFETY: of the calling thread, with a live argument.
-    match unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &param) } {
-        0 => Ok(()),
-        _ => Err(std::io::Error::last_os_error()),
-    }
 }
 
 fn open(script: &Script, path: &Path) -> File {

@@ -2,27 +2,26 @@
 
 use fastrand::Rng;
 use profiler::collect::recording::{MAGIC, MAX_PAYLOAD};
+use profiler::lab::proof::{self, Line, Part};
 
-use crate::{
-    frames::{
-        BEGINNING, CLOSING, ENDING, FACTS, Frame, OPENING, bytes, frames, is_marked, recording,
-        replayed,
-    },
-    proof::{self, Line, Part},
+use crate::frames::{
+    BEGINNING, CLOSING, ENDING, FACTS, Frame, OPENING, bytes, frames, is_marked, recording,
+    replayed,
 };
 
 /// Small ones, each with facts, stacks and settled calls.
 const SOME: [&str; 3] = ["run", "mapped", "readahead"];
 
 fn kept(what: &str, provoked: &str, asked: u64) {
-    proof::line(&Line::Witness {
+    proof::record(&Line::Witness {
         part: Part::Damage,
         what,
         provoked,
         witness: "an error, or a report that says so",
         asked,
         agreed: asked,
-    });
+    })
+    .expect("to be written down");
 }
 
 #[test]

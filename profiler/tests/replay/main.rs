@@ -18,6 +18,4 @@ mod invariants;
 mod malice;
 mod memory;
 mod program;
-#[path = "../proof/mod.rs"]
-mod proof;
 mod reports;

@@ -11,9 +11,10 @@ use std::{
 
 use nix::sys::resource::{UsageWho, getrusage};
 
+use profiler::lab::proof::{self, Line, Part};
+
 use crate::{
     frames::{BEGINNING, ENDING, FILE, STACK, bytes, frames, recording},
-    proof::{self, Line, Part},
     reports::as_text,
 };
 
@@ -109,14 +110,15 @@ fn endless(begin: &[u8], again: impl Fn(u64) -> Vec<u8> + Send + 'static) -> End
 }
 
 fn proved(what: &str, provoked: &str, asked: u64) {
-    proof::line(&Line::Witness {
+    proof::record(&Line::Witness {
         part: Part::Damage,
         what,
         provoked,
         witness: "exit code 1 and a line that says why, or a marked report; below 256 MiB",
         asked,
         agreed: asked,
-    });
+    })
+    .expect("to be written down");
 }
 
 #[test]

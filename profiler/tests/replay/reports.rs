@@ -2,6 +2,7 @@
 
 use std::{fs, path::Path, time::Duration};
 
+use profiler::lab::proof::{self, Line, Part};
 use profiler::{
     export::{Look, TEXT},
     report::{read, v1::Report},
@@ -12,7 +13,6 @@ use crate::{
     frames::{NAMES, shown},
     malice::{absurd, pointers},
     memory,
-    proof::{self, Line, Part},
 };
 
 /// A report's text as it is stored.
@@ -42,14 +42,15 @@ pub(crate) fn contradicts_itself(report: &Report) -> bool {
 }
 
 fn kept(what: &str, provoked: &str, asked: u64, agreed: u64) {
-    proof::line(&Line::Witness {
+    proof::record(&Line::Witness {
         part: Part::Damage,
         what,
         provoked,
         witness: "an error, or a report that says so",
         asked,
         agreed,
-    });
+    })
+    .expect("to be written down");
 }
 
 #[test]
@@ -119,14 +120,15 @@ fn flip(step: usize) {
     }
     println!("{told} told, {same} the same, {unheard} not noticed");
     assert!(told > 3 * unheard, "{told} told, {unheard} not noticed");
-    proof::line(&Line::Kept {
+    proof::record(&Line::Kept {
         part: Part::Damage,
         what: "a report (JSON) with a flipped bit",
         provoked: "one bit at a time; JSON has no checksum, so a name or a number that stands \
                    alone may become another",
         expected: "an error, a mark, or a report that can be shown",
         found: &format!("{told} told, {unheard} shown as another report, {same} the same"),
-    });
+    })
+    .expect("to be written down");
 }
 
 /// A digit of any sum that is flipped is told.

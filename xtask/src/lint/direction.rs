@@ -1,14 +1,12 @@
-//! Arrows point one way: load, ring, collect → correlate → blame → report →
-//! export. Nothing imports from a later stage; from `correlate` on nothing has a
-//! clock or does I/O, so that a recording replays to the same report; and the
-//! workload, which has to be a witness, knows nothing of the profiler.
+//! Arrows point one way: load, ring, collect → correlate → blame → sink → report → export →
+//! session → lab. Nothing imports from a later stage. From `correlate` to `export` nothing has a
+//! clock or does I/O, so that a recording replays to the same report. And the workload, which has to
+//! be a witness, knows nothing of the profiler.
 
-use std::path::{Component, Path};
-
-use super::source::{Mention, Source, mentions};
+use super::source::{Mention, Source};
 
 /// The stages and how far down the flow they are.
-const STAGES: [(&str, u8); 8] = [
+const STAGES: [(&str, u8); 10] = [
     ("load", 0),
     ("ring", 0),
     ("collect", 0),
@@ -17,14 +15,19 @@ const STAGES: [(&str, u8); 8] = [
     ("sink", 3),
     ("report", 4),
     ("export", 5),
+    ("session", 6),
+    ("lab", 7),
 ];
+
+/// Those without a clock and I/O.
+const PURE: [&str; 5] = ["correlate", "blame", "sink", "report", "export"];
 
 /// Comes after all of them, and calls them.
 const LAST: &str = "cli";
 
 const WORKLOAD: &str = "workload";
 
-/// What a stage without I/O has no use for.
+/// What a pure stage has no use for.
 const IMPURE: [&[&str]; 9] = [
     &["std", "fs"],
     &["std", "net"],
@@ -38,11 +41,10 @@ const IMPURE: [&[&str]; 9] = [
 ];
 
 pub(super) fn complaints(source: &Source) -> Vec<String> {
-    let Some(module) = module(&source.path) else {
+    let Some(module) = source.module() else {
         return Vec::new();
     };
-    let mentions = mentions(&source.text);
-    let complaints = mentions.iter().filter_map(|mention| {
+    let complaints = source.mentions.iter().filter_map(|mention| {
         let complaint = complaint(&module, mention)?;
         Some(format!(
             "{}:{}: {complaint}",
@@ -53,43 +55,37 @@ pub(super) fn complaints(source: &Source) -> Vec<String> {
     complaints.collect()
 }
 
-/// The top-level module that a file of the profiler's belongs to. Files of tests
-/// (`tests.rs`) may import what they like.
-fn module(path: &Path) -> Option<String> {
-    let inner = path.strip_prefix("profiler/src").ok()?;
-    if inner.file_name()? == "tests.rs" {
-        return None;
-    }
-    let Component::Normal(first) = inner.components().next()? else {
-        return None;
-    };
-    Some(first.to_str()?.trim_end_matches(".rs").to_owned())
-}
-
-fn complaint(module: &str, mention: &Mention) -> Option<String> {
-    let segments = mention
-        .segments
-        .iter()
-        .map(String::as_str)
-        .collect::<Vec<_>>();
+fn complaint(module: &[String], mention: &Mention) -> Option<String> {
+    let stage = module.first()?.as_str();
+    let segments = from_the_root(module, &mention.segments);
+    let segments = segments.iter().map(String::as_str).collect::<Vec<_>>();
     let path = segments.join("::");
     if let ["crate", target, ..] = segments[..] {
-        return match (rank(module), rank(target)) {
+        return match (rank(stage), rank(target)) {
             (Some(ours), Some(theirs)) if theirs > ours => Some(format!(
-                "`{module}` comes before `{target}` and can't import {path}"
+                "`{stage}` comes before `{target}` and can't import {path}"
             )),
             (Some(_), None) if target == LAST => Some(format!(
-                "`{module}` can't import {path}: `{LAST}` calls the stages"
+                "`{stage}` can't import {path}: `{LAST}` calls the stages"
             )),
-            (None, theirs) if module == WORKLOAD && (theirs.is_some() || target == LAST) => {
+            (None, theirs) if stage == WORKLOAD && (theirs.is_some() || target == LAST) => {
                 Some(format!("`{WORKLOAD}` is a witness and can't import {path}"))
             }
             _ => None,
         };
     }
-    let pure = rank(module).is_some_and(|rank| rank > 0);
-    let impure = pure && IMPURE.iter().any(|start| segments.starts_with(start));
-    impure.then(|| format!("`{module}` has neither clock nor I/O, so not {path}"))
+    let impure = PURE.contains(&stage) && IMPURE.iter().any(|start| segments.starts_with(start));
+    impure.then(|| format!("`{stage}` has neither clock nor I/O, so not {path}"))
+}
+
+/// `super::super::report` in `[blame, lock]` is `crate::report`.
+fn from_the_root(module: &[String], segments: &[String]) -> Vec<String> {
+    let up = segments.iter().take_while(|it| *it == "super").count();
+    if up == 0 || up > module.len() {
+        return segments.to_vec();
+    }
+    let root = ["crate".to_owned()];
+    [&root, &module[..module.len() - up], &segments[up..]].concat()
 }
 
 fn rank(module: &str) -> Option<u8> {
@@ -101,10 +97,10 @@ fn rank(module: &str) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::source::tests::source, *};
 
     fn complain(path: &str, text: &str) -> Vec<String> {
-        complaints(&Source::new(path, text))
+        complaints(&source(path, text))
     }
 
     #[test]
@@ -125,6 +121,24 @@ mod tests {
             1
         );
         assert!(complain("profiler/src/load/mod.rs", "use crate::collect::Target;").is_empty());
+    }
+
+    #[test]
+    fn a_session_comes_after_what_it_drives() {
+        let text = "use crate::{load::A, report::B, export::C};";
+        assert!(complain("profiler/src/session/live.rs", text).is_empty());
+        assert!(complain("profiler/src/session/live.rs", "use std::fs::read;").is_empty());
+        for stage in ["collect", "report", "export", "workload"] {
+            let path = format!("profiler/src/{stage}/a.rs");
+            assert_eq!(complain(&path, "use crate::session::Entry;").len(), 1);
+            assert_eq!(
+                complain(&path, "use super::super::session::Entry;").len(),
+                1
+            );
+        }
+        let text = "use crate::lab::rig::Disk;";
+        assert_eq!(complain("profiler/src/session/live.rs", text).len(), 1);
+        assert!(complain("profiler/src/lab/a.rs", "use crate::session::Entry;").is_empty());
     }
 
     #[test]
@@ -163,7 +177,7 @@ mod tests {
             "use std::{fmt, fs};",
             "use std::time::{Duration, Instant};",
             "use std::time::*;",
-            "let now = std::time::SystemTime::now();",
+            "fn f() { let now = std::time::SystemTime::now(); }",
             "use tokio::sync::mpsc;",
             "use aya::maps::RingBuf;",
         ] {

@@ -16,12 +16,12 @@ pub(super) fn complaint(source: &Source) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::source::tests::source, *};
 
     #[test]
     fn the_limit_itself_is_allowed() {
-        assert_eq!(complaint(&Source::new("a.rs", &"\n".repeat(500))), None);
-        let complaint = complaint(&Source::new("a.rs", &"\n".repeat(501)));
+        assert_eq!(complaint(&source("a.rs", &"\n".repeat(500))), None);
+        let complaint = complaint(&source("a.rs", &"\n".repeat(501)));
         assert_eq!(
             complaint.unwrap(),
             "a.rs: 501 lines; more than 500 are two files"

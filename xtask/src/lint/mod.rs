@@ -1,5 +1,6 @@
 //! What is checked without running anything.
 
+mod circle;
 mod direction;
 mod kernel_side;
 mod length;
@@ -48,6 +49,7 @@ fn rules() -> Result<()> {
         let long = length::complaint(source);
         long.into_iter().chain(direction::complaints(source))
     });
+    let complaints = complaints.chain(circle::complaints(&sources));
     let complaints = complaints.collect::<Vec<_>>();
     if complaints.is_empty() {
         return Ok(());

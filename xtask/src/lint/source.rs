@@ -1,5 +1,4 @@
-//! Rust source as text: the files, and the paths that the code in them names.
-//! No parser: comments, strings and test modules are blanked, words are read.
+//! The Rust files of the workspace, and the paths that the code in them names.
 
 use std::{
     fs,
@@ -7,21 +6,54 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use proc_macro2::{Spacing, Span, TokenStream, TokenTree};
+use syn::{
+    Attribute, Item, UseTree,
+    visit::{self, Visit},
+};
 
+/// A file.
 #[derive(Debug)]
 pub(super) struct Source {
     /// Relative to the root of the workspace.
     pub(super) path: PathBuf,
     pub(super) text: String,
+    /// Every path of two or more names in its code, tests left out.
+    pub(super) mentions: Vec<Mention>,
 }
 
 impl Source {
-    #[cfg(test)]
-    pub(super) fn new(path: &str, text: &str) -> Self {
-        Self {
-            path: path.into(),
-            text: text.to_owned(),
+    pub(super) fn new(path: &Path, text: String) -> Result<Self> {
+        let file = syn::parse_file(&text)
+            .with_context(|| format!("{} is no Rust file: let rustc say why", path.display()))?;
+        let mut mentions = Mentions::default();
+        // `#![cfg(test)]` is about a whole file.
+        if !file.attrs.iter().any(is_for_tests) {
+            mentions.visit_file(&file);
         }
+        Ok(Self {
+            path: path.to_owned(),
+            text,
+            mentions: mentions.0,
+        })
+    }
+
+    /// The module that a file of the profiler is: `blame/lock.rs` is `[blame, lock]`, and
+    /// `blame/mod.rs` is `[blame]`. Files of tests are none.
+    pub(super) fn module(&self) -> Option<Vec<String>> {
+        let inner = self.path.strip_prefix("profiler/src").ok()?;
+        let names = inner.with_extension("");
+        let mut names: Vec<_> = names
+            .iter()
+            .map(|name| name.to_string_lossy().into_owned())
+            .collect();
+        match names.last()?.as_str() {
+            "tests" => return None,
+            "mod" => drop(names.pop()),
+            "lib" | "main" if names.len() == 1 => names.clear(),
+            _ => {}
+        }
+        Some(names)
     }
 }
 
@@ -37,8 +69,7 @@ pub(super) fn all(root: &Path) -> Result<Vec<Source>> {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-                let path = path.strip_prefix(root)?.to_path_buf();
-                sources.push(Source { path, text });
+                sources.push(Source::new(path.strip_prefix(root)?, text)?);
             }
         }
     }
@@ -51,234 +82,190 @@ pub(super) fn all(root: &Path) -> Result<Vec<Source>> {
 pub(super) struct Mention {
     pub(super) line: usize,
     pub(super) segments: Vec<String>,
+    /// Where it comes from.
+    pub(super) from: From,
 }
 
-/// Every path of two or more names in the code, with `use` trees spread out.
-pub(super) fn mentions(text: &str) -> Vec<Mention> {
-    let code = without_test_modules(&code_only(text));
-    let words = words(&code);
-    let mut found = Vec::new();
-    let mut at = 0;
-    while at < words.len() {
-        at = tree(&words, at, &[], &mut found).max(at + 1);
-    }
-    found.retain(|mention| mention.segments.len() > 1);
-    found
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum From {
+    /// `use PATH as NAME`, which binds a name in the module.
+    Use { name: String, public: bool },
+    /// A path in the code.
+    Code,
 }
 
-#[derive(Debug)]
-struct Word {
-    line: usize,
-    text: String,
-}
+#[derive(Debug, Default)]
+struct Mentions(Vec<Mention>);
 
-/// Reads one path, or a tree of them, and returns where it ends.
-fn tree(words: &[Word], start: usize, before: &[String], found: &mut Vec<Mention>) -> usize {
-    let mut segments = before.to_vec();
-    let mut at = start;
-    let line = words.get(start).map_or(0, |word| word.line);
-    while let Some(word) = words.get(at) {
-        let next = words.get(at + 1).map(|word| word.text.as_str());
-        match word.text.as_str() {
-            "{" if at > start || !before.is_empty() => {
-                at += 1;
-                while words.get(at).is_some_and(|word| word.text != "}") {
-                    at = tree(words, at, &segments, found).max(at + 1);
-                }
-                return at + 1;
-            }
-            text if text == "*" || is_name(text) => {
-                segments.push(text.to_owned());
-                at += 1;
-                if next != Some("::") {
-                    break;
-                }
-                at += 1;
-            }
-            _ => break,
-        }
-    }
-    if at > start {
-        found.push(Mention { line, segments });
-    }
-    at
-}
-
-fn is_name(word: &str) -> bool {
-    word.starts_with(|c: char| c.is_alphabetic() || c == '_')
-}
-
-fn words(code: &str) -> Vec<Word> {
-    let mut words = Vec::new();
-    for (line, text) in code.lines().enumerate() {
-        let mut rest = text.trim_start();
-        while let Some(first) = rest.chars().next() {
-            let length = if is_name(rest) {
-                rest.find(|c: char| !c.is_alphanumeric() && c != '_')
-                    .unwrap_or(rest.len())
-            } else if rest.starts_with("::") {
-                2
-            } else {
-                first.len_utf8()
-            };
-            let (word, after) = rest.split_at(length);
-            words.push(Word {
-                line: line + 1,
-                text: word.to_owned(),
+impl Mentions {
+    fn add(&mut self, span: Span, segments: Vec<String>, from: From) {
+        if segments.len() > 1 {
+            self.0.push(Mention {
+                line: span.start().line,
+                segments,
+                from,
             });
-            rest = after.trim_start();
         }
     }
-    words
-}
 
-/// The text with comments and the insides of strings turned into spaces.
-fn code_only(text: &str) -> String {
-    let mut code = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(first) = rest.chars().next() {
-        let after_name = code.ends_with(|c: char| c.is_alphanumeric() || c == '_');
-        let length = match first {
-            '/' if rest.starts_with("//") => rest.find('\n').unwrap_or(rest.len()),
-            '/' if rest.starts_with("/*") => block_comment(rest),
-            '"' => 1 + string(&rest[1..]),
-            'r' if !after_name || code.ends_with('b') => raw_string(rest),
-            '\'' => character(rest),
-            _ => 0,
+    fn tree(&mut self, tree: &UseTree, mut before: Vec<String>, public: bool) {
+        let (ident, name) = match tree {
+            UseTree::Path(path) => {
+                before.push(path.ident.to_string());
+                return self.tree(&path.tree, before, public);
+            }
+            UseTree::Group(group) => {
+                for tree in &group.items {
+                    self.tree(tree, before.clone(), public);
+                }
+                return;
+            }
+            UseTree::Glob(glob) => {
+                before.push("*".to_owned());
+                let span = glob.star_token.spans[0];
+                let name = "*".to_owned();
+                return self.add(span, before, From::Use { name, public });
+            }
+            UseTree::Name(name) => (&name.ident, &name.ident),
+            UseTree::Rename(rename) => (&rename.ident, &rename.rename),
         };
-        if length == 0 {
-            code.push(first);
-            rest = &rest[first.len_utf8()..];
+        let mut name = name.to_string();
+        if ident == "self" {
+            name = before.last().cloned().unwrap_or_default();
         } else {
-            let (blanked, after) = rest.split_at(length);
-            code.extend(blanked.chars().map(|c| if c == '\n' { c } else { ' ' }));
-            rest = after;
+            before.push(ident.to_string());
         }
+        self.add(ident.span(), before, From::Use { name, public });
     }
-    code
-}
 
-/// The length of a comment; they may be nested.
-fn block_comment(text: &str) -> usize {
-    let (mut depth, mut at) = (0, 0);
-    loop {
-        let Some(step) = text[at..].find(['/', '*']) else {
-            return text.len();
-        };
-        at += step;
-        if text[at..].starts_with("/*") {
-            depth += 1;
-            at += 2;
-        } else if text[at..].starts_with("*/") {
-            depth -= 1;
-            at += 2;
-        } else {
-            at += 1;
+    /// Paths in what a macro is given, which no parser but its own knows.
+    fn tokens(&mut self, tokens: TokenStream) {
+        let mut path: Vec<String> = Vec::new();
+        let mut start = Span::call_site();
+        let mut colons = 0;
+        for token in tokens {
+            match &token {
+                TokenTree::Ident(ident) => {
+                    if colons != 2 {
+                        self.add(start, std::mem::take(&mut path), From::Code);
+                    }
+                    if path.is_empty() {
+                        start = ident.span();
+                    }
+                    path.push(ident.to_string());
+                    colons = 0;
+                    continue;
+                }
+                TokenTree::Punct(punct) if punct.as_char() == ':' => {
+                    // The one of `a: b` is followed by no other.
+                    if colons == 1 || punct.spacing() == Spacing::Joint {
+                        colons += 1;
+                        continue;
+                    }
+                }
+                TokenTree::Group(group) => self.tokens(group.stream()),
+                TokenTree::Punct(_) | TokenTree::Literal(_) => {}
+            }
+            self.add(start, std::mem::take(&mut path), From::Code);
+            colons = 0;
         }
-        if depth == 0 {
-            return at;
-        }
-    }
-}
-
-/// The length of a string from behind its opening quote.
-fn string(text: &str) -> usize {
-    let mut escaped = false;
-    for (at, c) in text.char_indices() {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            '"' => return at + 1,
-            _ => {}
-        }
-    }
-    text.len()
-}
-
-/// The length of `r"…"` or `r#"…"#`; 0 if it is just a name that starts with r.
-fn raw_string(text: &str) -> usize {
-    let hashes = text[1..].chars().take_while(|&c| c == '#').count();
-    let Some(inside) = text[1 + hashes..].strip_prefix('"') else {
-        return 0;
-    };
-    let end = format!("\"{}", "#".repeat(hashes));
-    inside
-        .find(&end)
-        .map_or(text.len(), |at| 2 + hashes + at + end.len())
-}
-
-/// The length of `'x'` or `'\n'`; 0 if it is a lifetime.
-fn character(text: &str) -> usize {
-    let mut chars = text.char_indices().skip(1);
-    match (chars.next(), chars.next()) {
-        (Some((_, '\\')), Some((at, escaped))) => {
-            let from = at + escaped.len_utf8();
-            text[from..].find('\'').map_or(0, |end| from + end + 1)
-        }
-        (Some(_), Some((at, '\''))) => at + 1,
-        _ => 0,
+        self.add(start, path, From::Code);
     }
 }
 
-/// Blanks what follows `#[cfg(test)]`: tests may read files and see every stage.
-fn without_test_modules(code: &str) -> String {
-    const MARK: &str = "#[cfg(test)]";
-    let mut kept = String::with_capacity(code.len());
-    let mut rest = code;
-    while let Some(start) = rest.find(MARK) {
-        let length = item(&rest[start..]);
-        kept.push_str(&rest[..start]);
-        kept.extend(rest[start..start + length].chars().filter(|&c| c == '\n'));
-        rest = &rest[start + length..];
-    }
-    kept.push_str(rest);
-    kept
-}
-
-/// The length of an item, up to its semicolon or the end of its block.
-fn item(code: &str) -> usize {
-    let mut depth = 0_usize;
-    for (at, c) in code.char_indices() {
-        match c {
-            '{' => depth += 1,
-            '}' if depth <= 1 => return at + 1,
-            '}' => depth -= 1,
-            ';' if depth == 0 => return at + 1,
-            _ => {}
+impl<'ast> Visit<'ast> for Mentions {
+    fn visit_item(&mut self, item: &'ast Item) {
+        if !attributes(item).iter().any(is_for_tests) {
+            visit::visit_item(self, item);
         }
     }
-    code.len()
+
+    fn visit_impl_item_fn(&mut self, item: &'ast syn::ImplItemFn) {
+        if !item.attrs.iter().any(is_for_tests) {
+            visit::visit_impl_item_fn(self, item);
+        }
+    }
+
+    fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
+        let public = !matches!(item.vis, syn::Visibility::Inherited);
+        self.tree(&item.tree, Vec::new(), public);
+    }
+
+    fn visit_path(&mut self, path: &'ast syn::Path) {
+        let segments = path.segments.iter().map(|it| it.ident.to_string());
+        if let Some(first) = path.segments.first() {
+            self.add(first.ident.span(), segments.collect(), From::Code);
+        }
+        visit::visit_path(self, path);
+    }
+
+    fn visit_macro(&mut self, call: &'ast syn::Macro) {
+        self.tokens(call.tokens.clone());
+        visit::visit_macro(self, call);
+    }
+}
+
+fn is_for_tests(attribute: &Attribute) -> bool {
+    let mut is = attribute.path().is_ident("test");
+    if attribute.path().is_ident("cfg") {
+        // `cfg(test)` alone: what `cfg(not(test))` marks is in the product.
+        let name = attribute.parse_args::<syn::Path>();
+        is |= name.is_ok_and(|name| name.is_ident("test"));
+    }
+    is
+}
+
+/// The attributes of an item; of what cannot be marked as a test's, none.
+fn attributes(item: &Item) -> &[Attribute] {
+    match item {
+        Item::Const(it) => &it.attrs,
+        Item::Enum(it) => &it.attrs,
+        Item::Fn(it) => &it.attrs,
+        Item::Impl(it) => &it.attrs,
+        Item::Macro(it) => &it.attrs,
+        Item::Mod(it) => &it.attrs,
+        Item::Static(it) => &it.attrs,
+        Item::Struct(it) => &it.attrs,
+        Item::Trait(it) => &it.attrs,
+        Item::Type(it) => &it.attrs,
+        Item::Use(it) => &it.attrs,
+        _ => &[],
+    }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
+    pub(in crate::lint) fn source(path: &str, text: &str) -> Source {
+        Source::new(Path::new(path), text.to_owned()).unwrap()
+    }
+
     fn paths(text: &str) -> Vec<String> {
-        mentions(text)
-            .iter()
-            .map(|mention| mention.segments.join("::"))
-            .collect()
+        let source = source("a.rs", text);
+        let paths = source.mentions.iter().map(|it| it.segments.join("::"));
+        paths.collect()
     }
 
     #[test]
     fn a_tree_is_spread_out() {
-        let text = "use crate::{\n    blame::{Cause, rule::Rule},\n    report::*,\n};";
+        let text = "use crate::{\n    blame::{self, Cause, rule::Rule},\n    report::*,\n};";
         assert_eq!(
             paths(text),
             [
+                "crate::blame",
                 "crate::blame::Cause",
                 "crate::blame::rule::Rule",
                 "crate::report::*"
             ]
         );
-        assert_eq!(mentions(text)[2].line, 3);
+        assert_eq!(source("a.rs", text).mentions[3].line, 3);
     }
 
     #[test]
     fn a_path_within_code_counts() {
         assert_eq!(
-            paths("fn f(a: &crate::blame::Cause) -> u8 { std::fs::read(a); x }"),
+            paths("fn f(a: &crate::blame::Cause) -> u8 { std::fs::read::<u8>(a); x }"),
             ["crate::blame::Cause", "std::fs::read"]
         );
         assert_eq!(
@@ -288,13 +275,19 @@ mod tests {
     }
 
     #[test]
+    fn a_path_in_a_macro_counts() {
+        let text =
+            r#"fn f() { m!("{}", vec![crate::a::b(1), c], d: ::std::fs::read::<u8>, e::f) }"#;
+        assert_eq!(paths(text), ["crate::a::b", "std::fs::read", "e::f"]);
+    }
+
+    #[test]
     fn words_about_code_are_no_code() {
         let text = r##"
             //! See [`crate::report`].
             /* crate::a::b /* nested */ crate::c */
             const A: &str = "crate::export \" crate::d";
             const B: &str = r#"crate::e " "#;
-            const C: [char; 3] = ['"', '\'', '\u{22}'];
             fn f<'a>(x: &'a str) { crate::real::one() }
         "##;
         assert_eq!(paths(text), ["crate::real::one"]);
@@ -302,8 +295,24 @@ mod tests {
 
     #[test]
     fn tests_may_name_anything() {
-        let text = "#[cfg(test)]\nuse crate::a::b;\n#[cfg(test)]\nmod tests {\n  fn f() { std::fs::read() }\n}\nuse crate::c::d;";
+        let text = "#[cfg(test)]\nuse crate::a::b;\n#[cfg(test)]\nmod tests {\n  fn f() { std::fs::read() }\n}\n#[cfg(not(test))]\nuse crate::c::d;";
         assert_eq!(paths(text), ["crate::c::d"]);
-        assert_eq!(mentions(text)[0].line, 7);
+        assert_eq!(source("a.rs", text).mentions[0].line, 8);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named() {
+        let error = Source::new(Path::new("a.rs"), "fn".to_owned()).unwrap_err();
+        assert!(error.to_string().contains("a.rs"));
+    }
+
+    #[test]
+    fn a_file_is_a_module() {
+        let module = |path| source(path, "").module().map(|names| names.join("::"));
+        assert_eq!(module("profiler/src/blame/lock.rs").unwrap(), "blame::lock");
+        assert_eq!(module("profiler/src/blame/mod.rs").unwrap(), "blame");
+        assert_eq!(module("profiler/src/lib.rs").unwrap(), "");
+        assert_eq!(module("profiler/src/report/tally/tests.rs"), None);
+        assert_eq!(module("profiler/tests/blame.rs"), None);
     }
 }

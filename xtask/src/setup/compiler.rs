@@ -18,7 +18,7 @@ pub(crate) const BPF_TARGET: &str = if cfg!(target_endian = "big") {
 
 /// aya-ebpf opens feature gates, which a stable compiler allows only to crates
 /// that it is told by name. (`1` would be shorter, but then aya-build asks for a
-/// `core` built from source.) `profiler` is the binary of profiler-ebpf.
+/// `core` built from source.) `profiler_ebpf` is the binary of the package profiler-ebpf.
 const BOOTSTRAP: &str = "aya_ebpf,profiler_ebpf";
 
 #[derive(Clone, Debug, Eq, PartialEq)]

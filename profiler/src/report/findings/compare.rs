@@ -1,6 +1,6 @@
 //! What the bundled scenarios say next to each other.
 
-use super::{Said, share};
+use super::said::{Said, share};
 use crate::report::sums::sum;
 use crate::report::units::{counted, percent, ratio, round_size, size, time};
 use crate::report::v1::{Latency, Report, Scenario, Severity};

@@ -1,21 +1,14 @@
 //! What the numbers prove, in words: one function a rule, and a table of rules.
 
 mod compare;
+mod said;
 #[cfg(test)]
 mod tests;
 mod trust;
 mod waits;
 
-use super::units::percent;
-use super::v1::{Finding, Report, Scenario, Severity};
-
-/// What a rule has to say; the table gives it its id.
-struct Said {
-    severity: Severity,
-    summary: String,
-    evidence: String,
-    advice: String,
-}
+use super::v1::{Finding, Report};
+use said::Said;
 
 type Rule = fn(&Report) -> Vec<Said>;
 
@@ -64,58 +57,4 @@ pub fn findings(report: &Report) -> Vec<Finding> {
     }
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     findings
-}
-
-/// `part / whole`; 0 if there is no whole.
-fn share(part: u64, whole: u64) -> f64 {
-    if whole == 0 {
-        0.0
-    } else {
-        part as f64 / whole as f64
-    }
-}
-
-/// The scenarios in which a share is at least `least`, in the report's order.
-fn reaching(
-    report: &Report,
-    least: f64,
-    of: impl Fn(&Scenario) -> Option<f64>,
-) -> Vec<(&Scenario, f64)> {
-    let shares = report
-        .scenarios
-        .iter()
-        .filter_map(|scenario| Some((scenario, of(scenario)?)));
-    shares.filter(|(_, share)| *share >= least).collect()
-}
-
-/// `cold-random 12.3%, mapped 4.0%`; without names if there is but one scenario.
-fn shares_of(report: &Report, scenarios: &[(&Scenario, f64)]) -> String {
-    let words = scenarios
-        .iter()
-        .map(|(scenario, share)| match report.scenarios.len() {
-            1 => percent(*share),
-            _ => format!("{} {}", scenario.name, percent(*share)),
-        });
-    words.collect::<Vec<_>>().join(", ")
-}
-
-/// One finding about the scenarios in which a share is at least `least`, or none.
-fn about_shares(
-    report: &Report,
-    scenarios: &[(&Scenario, f64)],
-    severity: Severity,
-    summary: impl Into<String>,
-    of_what: &str,
-    advice: impl Into<String>,
-) -> Vec<Said> {
-    if scenarios.is_empty() {
-        return Vec::new();
-    }
-    let evidence = format!("{of_what}: {}", shares_of(report, scenarios));
-    vec![Said {
-        severity,
-        summary: summary.into(),
-        evidence,
-        advice: advice.into(),
-    }]
 }

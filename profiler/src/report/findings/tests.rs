@@ -2,7 +2,7 @@ use super::*;
 use crate::report::assemble;
 use crate::report::v1::{
     Blame, BpfUser, Hook, HookMisses, Host, Io, Latency, MissedCalls, Quality, Relation, Residency,
-    Session, Tool, Unit, Witness, Workload,
+    Scenario, Session, Severity, Tool, Unit, Witness, Workload,
 };
 
 fn scenario(name: &str) -> Scenario {

@@ -1,6 +1,6 @@
 //! What bears on how far the report can be trusted.
 
-use super::{Said, about_shares, reaching, share};
+use super::said::{Said, about_shares, reaching, share};
 use crate::report::missed::why_missed;
 use crate::report::sums::sum;
 use crate::report::units::{count, counted, percent, time};

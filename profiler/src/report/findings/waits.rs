@@ -1,6 +1,6 @@
 //! What calls waited for.
 
-use super::{Said, about_shares, reaching, share, shares_of};
+use super::said::{Said, about_shares, reaching, share, shares_of};
 use crate::report::sums::sum;
 use crate::report::units::{counted, percent, time};
 use crate::report::v1::{Report, Severity};

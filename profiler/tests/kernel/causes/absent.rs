@@ -2,15 +2,15 @@
 
 use std::path::Path;
 
-use crate::{
-    harness::needs_kernel,
-    proof::{self, Line},
-};
+use profiler::lab::proof::{self, Line};
+
+use crate::harness::needs_kernel;
 
 #[test]
 fn what_has_no_proof_is_said() {
     needs_kernel!();
-    let absent = |what, why| proof::line(&Line::Absent { what, why });
+    let absent =
+        |what, why| proof::record(&Line::Absent { what, why }).expect("to be written down");
     absent(
         "cause `completion`",
         "nothing at hand makes the kernel take a set time between a request's end and the \

@@ -2,13 +2,13 @@
 
 use std::{path::Path, time::Duration};
 
+use profiler::lab::rig::{Kind, Served, SlowDisk};
 use profiler::report::v1::SlowCall;
 
 use super::{Stall, TRIED, matched, prove, undisturbed, watch};
 use crate::{
-    harness::{calls_on, folder, needs_kernel, only, skip},
+    harness::{calls_on, folder, needs_kernel, on_disk, only, skip},
     player::{Op, Script},
-    rig::{Kind, Served, SlowDisk},
 };
 
 pub(super) const DELAY: Duration = Duration::from_millis(8);
@@ -85,14 +85,14 @@ fn slow(script: &Script, disk: &SlowDisk, outcome: &str, provoked: &str) {
 fn a_slow_device_is_blamed_for_its_time() {
     needs_kernel!();
     for kind in Kind::ALL {
-        let disk = match SlowDisk::with(kind) {
+        let disk = match SlowDisk::with(kind, &on_disk()) {
             Ok(disk) => disk,
             Err(why) => skip!("{why}"),
         };
         let folder = folder();
         let script = far_apart(&folder.path().join("ops"), &disk.data());
         let name = kind.name();
-        disk.cool(&disk.data());
+        disk.cool(&disk.data()).expect("a cold file");
         slow(
             &script,
             &disk,
@@ -108,7 +108,7 @@ fn a_slow_device_is_blamed_for_its_time() {
             mapped: true,
             ..script
         };
-        disk.cool(&disk.data());
+        disk.cool(&disk.data()).expect("a cold file");
         slow(
             &mapped,
             &disk,
@@ -121,7 +121,7 @@ fn a_slow_device_is_blamed_for_its_time() {
 #[test]
 fn a_block_device_that_is_read_itself_gives_data() {
     needs_kernel!();
-    let disk = match SlowDisk::new() {
+    let disk = match SlowDisk::new(&on_disk()) {
         Ok(disk) => disk,
         Err(why) => skip!("{why}"),
     };

@@ -9,14 +9,14 @@ use std::{
     time::Duration,
 };
 
+use profiler::lab::rig::{Kind, SlowDisk};
 use profiler::report::v1::{Report, SlowCall};
 use rustix::fs::{Advice, fadvise};
 
 use super::{Stall, TRIED, checked, matched, prove, undisturbed};
 use crate::{
-    harness::{Running, calls_on, folder, needs_kernel, only, skip},
+    harness::{Running, calls_on, folder, needs_kernel, on_disk, only, skip},
     player::{Baton, Op, Script, now},
-    rig::{Kind, SlowDisk},
 };
 
 /// Between whose times somebody held a lock.
@@ -82,14 +82,14 @@ pub(super) fn writer(path: &Path) -> (File, u64) {
 #[test]
 fn a_lock_that_another_holds_is_blamed_for_its_time() {
     needs_kernel!();
-    let disk = match SlowDisk::new() {
+    let disk = match SlowDisk::new(&on_disk()) {
         Ok(disk) => disk,
         Err(why) => skip!("{why}"),
     };
     let path = disk.data();
     let (writer, end) = writer(&path);
     let page = Page([7; 4096]);
-    disk.cool(&path);
+    disk.cool(&path).expect("a cold file");
     disk.delay(Duration::ZERO, Duration::from_millis(12));
     let write = |n| {
         writer
@@ -108,12 +108,12 @@ fn a_lock_that_another_holds_is_blamed_for_its_time() {
 #[test]
 fn a_lock_of_xfs_that_a_buffered_write_holds_is_blamed_for_its_time() {
     needs_kernel!();
-    let disk = match SlowDisk::with(Kind::Xfs) {
+    let disk = match SlowDisk::with(Kind::Xfs, &on_disk()) {
         Ok(disk) => disk,
         Err(why) => skip!("{why}"),
     };
     let path = disk.data();
-    disk.cool(&path);
+    disk.cool(&path).expect("a cold file");
     let file = File::options()
         .read(true)
         .write(true)

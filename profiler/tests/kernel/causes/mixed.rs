@@ -10,16 +10,18 @@ use super::{
     throttle::HELD,
     undisturbed, watch,
 };
+
+use profiler::lab::rig::{Cgroup, SlowDisk};
+
 use crate::{
-    harness::{calls_on, folder, needs_kernel, only, skip},
+    harness::{calls_on, folder, needs_kernel, on_disk, only, skip},
     player::Script,
-    rig::{Cgroup, SlowDisk},
 };
 
 #[test]
 fn a_lock_and_then_the_device_have_each_their_part() {
     needs_kernel!();
-    let disk = match SlowDisk::new() {
+    let disk = match SlowDisk::new(&on_disk()) {
         Ok(disk) => disk,
         Err(why) => skip!("{why}"),
     };
@@ -32,7 +34,7 @@ fn a_lock_and_then_the_device_have_each_their_part() {
         lockstep: true,
         ..far_apart(&folder.path().join("ops"), &path)
     };
-    disk.cool(&path);
+    disk.cool(&path).expect("a cold file");
     disk.delay(DELAY, Duration::from_millis(12));
     let write = |n| {
         writer
@@ -81,7 +83,7 @@ fn a_limit_and_then_the_device_have_each_their_part_in_many_calls() {
 }
 
 fn limited_and_slow(count: u64) {
-    let disk = match SlowDisk::new() {
+    let disk = match SlowDisk::new(&on_disk()) {
         Ok(disk) => disk,
         Err(why) => skip!("{why}"),
     };

@@ -18,13 +18,13 @@ mod throttle;
 
 use std::{fs::File, path::Path};
 
+use profiler::lab::proof::{self, Line};
 use profiler::report::v1::{Blame, Report, SlowCall};
 use rustix::fs::{Advice, fadvise};
 
 use crate::{
     harness::{explained, only, session, sound},
     player::{Op, Script},
-    proof::{self, Line},
 };
 
 /// As many stalls as a proof has to rest on.
@@ -113,7 +113,7 @@ fn agree(cause: &str, provoked: &str, all: &[Stall]) {
     let (injected_ns, found_ns) = (total(|s| s.injected_ns), total(|s| s.found_ns));
     let (named, agree) = (count(|stall| stall.named), count(|stall| stall.agrees()));
     let stalled = stalls.len() as u64;
-    proof::line(&Line::Stalls {
+    proof::record(&Line::Stalls {
         cause,
         provoked,
         stalled,
@@ -121,7 +121,8 @@ fn agree(cause: &str, provoked: &str, all: &[Stall]) {
         hidden,
         injected_ns,
         found_ns,
-    });
+    })
+    .expect("to be written down");
     println!("{cause}, {provoked}: {agree} of {stalled} stalls agree");
     for other in stalls.iter().filter(|stall| !stall.named) {
         println!("not {cause}: {:?}", other.blame);

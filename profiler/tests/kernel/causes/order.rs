@@ -2,6 +2,7 @@
 
 use std::{fs::File, num::NonZeroU64, time::Duration};
 
+use profiler::lab::rig::{Served, SlowDisk};
 use profiler::report::v1::{Scenario, SlowCall};
 use rustix::fs::{Advice, fadvise};
 
@@ -11,9 +12,8 @@ use super::{
     matched, prove, undisturbed, watch,
 };
 use crate::{
-    harness::{Running, calls_on, folder, needs_kernel, only, skip},
+    harness::{Running, calls_on, folder, needs_kernel, on_disk, only, skip},
     player::{Baton, Op, Script},
-    rig::{Served, SlowDisk},
 };
 
 /// What each op had to wait for a request that was made before it began: from its
@@ -37,7 +37,7 @@ fn late<'a>(scenario: &'a Scenario, disk: &SlowDisk) -> Vec<&'a SlowCall> {
 #[test]
 fn a_page_that_was_asked_for_earlier_is_late() {
     needs_kernel!();
-    let disk = match SlowDisk::new() {
+    let disk = match SlowDisk::new(&on_disk()) {
         Ok(disk) => disk,
         Err(why) => skip!("{why}"),
     };
@@ -46,7 +46,7 @@ fn a_page_that_was_asked_for_earlier_is_late() {
         ahead: true,
         ..far_apart(&folder.path().join("ops"), &disk.data())
     };
-    disk.cool(&disk.data());
+    disk.cool(&disk.data()).expect("a cold file");
     disk.delay(DELAY, Duration::ZERO);
     let report = watch(&script);
     let reads = disk.reads();
@@ -74,7 +74,7 @@ fn a_page_that_was_asked_for_earlier_is_late() {
 #[test]
 fn a_page_that_another_process_fetches_is_told_with_its_pid() {
     needs_kernel!();
-    let disk = match SlowDisk::new() {
+    let disk = match SlowDisk::new(&on_disk()) {
         Ok(disk) => disk,
         Err(why) => skip!("{why}"),
     };
@@ -83,7 +83,7 @@ fn a_page_that_another_process_fetches_is_told_with_its_pid() {
         lockstep: true,
         ..far_apart(&folder.path().join("ops"), &disk.data())
     };
-    disk.cool(&disk.data());
+    disk.cool(&disk.data()).expect("a cold file");
     disk.delay(DELAY, Duration::ZERO);
     let file = File::open(disk.data()).expect("the file");
     let (mut baton, stdin) = Baton::pair();

@@ -6,10 +6,12 @@
 use std::time::Duration;
 
 use super::{Stall, device::far_apart, matched, prove, undisturbed, watch};
+
+use profiler::lab::rig::{Queue, SlowDisk};
+
 use crate::{
-    harness::{calls_on, folder, needs_kernel, only, skip},
+    harness::{calls_on, folder, needs_kernel, on_disk, only, skip},
     player::Script,
-    rig::{Queue, SlowDisk},
 };
 
 const READERS: u32 = 12;
@@ -21,7 +23,7 @@ const SERVICE: Duration = Duration::from_millis(8);
 #[test]
 fn readers_that_stand_in_a_queue_are_told_so() {
     needs_kernel!();
-    let disk = match SlowDisk::new() {
+    let disk = match SlowDisk::new(&on_disk()) {
         Ok(disk) => disk,
         Err(why) => skip!("{why}"),
     };
@@ -55,7 +57,7 @@ fn crowd(disk: &SlowDisk, provoked: &str) {
         stride: 16 << 10,
         ..far_apart(&folder.path().join("ops"), &path)
     };
-    disk.cool(&path);
+    disk.cool(&path).expect("a cold file");
     disk.delay(SERVICE, Duration::ZERO);
     let report = watch(&script);
     let mut served = disk.reads();

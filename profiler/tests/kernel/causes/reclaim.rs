@@ -6,11 +6,13 @@
 use std::fs::File;
 
 use super::{ENOUGH, blamed, checked, main_cause};
+
+use profiler::lab::proof::{self, Line};
+use profiler::lab::rig::Cgroup;
+
 use crate::{
     harness::{calls_on, folder, needs_kernel, only, session, skip},
     player::Script,
-    proof::{self, Line},
-    rig::Cgroup,
 };
 
 const BLOCK: u64 = 64 << 10;
@@ -68,7 +70,7 @@ fn freeing_memory_is_blamed_for_its_time() {
         .iter()
         .filter(|call| main_cause(&call.blame_ns) == "reclaim")
         .count();
-    proof::line(&Line::Stalls {
+    proof::record(&Line::Stalls {
         cause: "reclaim",
         provoked: "holes read in a cgroup at its limit of memory; the kernel's pressure account",
         stalled: stalled.len() as u64,
@@ -76,7 +78,8 @@ fn freeing_memory_is_blamed_for_its_time() {
         hidden: 0,
         injected_ns,
         found_ns,
-    });
+    })
+    .expect("to be written down");
     assert!(stalled.len() as u64 >= ENOUGH, "{}", stalled.len());
     assert!(named * 100 >= stalled.len() * 99, "{named}");
     assert!(

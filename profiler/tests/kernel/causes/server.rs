@@ -6,10 +6,10 @@ use super::{
     device::{DELAY, far_apart, stalls},
     prove, watch,
 };
-use crate::{
-    harness::{calls_on, file, folder, needs_kernel, only, skip},
-    rig::{SlowFiles, private_mounts},
-};
+
+use profiler::lab::rig::{SlowFiles, private_mounts};
+
+use crate::harness::{calls_on, file, folder, needs_kernel, only, skip};
 
 #[test]
 fn a_slow_server_is_blamed_for_its_time() {

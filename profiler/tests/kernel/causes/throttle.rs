@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use profiler::lab::rig::Cgroup;
 use profiler::report::v1::SlowCall;
 
 use super::{ENOUGH, Stall, TRIED, agree, drop_pages, matched, prove, watch};
 use crate::{
     harness::{calls_on, file, folder, needs_kernel, only, skip},
     player::{Op, Script},
-    rig::Cgroup,
 };
 
 /// Calls that a limit has held back are at least this long; the disk answers in a

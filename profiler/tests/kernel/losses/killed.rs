@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use profiler::lab::rig::SlowDisk;
 use profiler::{collect::process::threads_in_reads, report::v1::Report};
 
 use super::{
@@ -9,10 +10,7 @@ use super::{
     actor::{Act, Actor},
     kept, until,
 };
-use crate::{
-    harness::{Running, folder, needs_kernel, only, skip, sound},
-    rig::SlowDisk,
-};
+use crate::harness::{Running, folder, needs_kernel, on_disk, only, skip, sound};
 
 const THREADS: u64 = 8;
 
@@ -104,7 +102,7 @@ fn reads_of_a_pipe_are_told_when_their_process_ends() {
 #[test]
 fn reads_of_a_slow_device_are_told_when_their_process_ends() {
     needs_kernel!();
-    let disk = match SlowDisk::new() {
+    let disk = match SlowDisk::new(&on_disk()) {
         Ok(disk) => disk,
         Err(why) => {
             absent("reads of a slow device when their process ends", &why);
@@ -129,7 +127,7 @@ fn reads_of_a_slow_device_are_told_when_their_process_ends() {
             "exit_group with 8 threads in direct reads",
         ),
     ] {
-        disk.cool(&disk.data());
+        disk.cool(&disk.data()).expect("a cold file");
         disk.delay(Duration::from_millis(200), Duration::ZERO);
         let report = watch(Some(disk.data()), direct, end);
         disk.delay(Duration::ZERO, Duration::ZERO);

@@ -19,12 +19,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use profiler::lab::proof::{self, Line, Part};
 use profiler::report::v1::{KindCounts, Report};
 
-use crate::{
-    harness::{only, witness},
-    proof::{self, Line, Part},
-};
+use crate::harness::{only, witness};
 
 /// Waits until something is so. What takes longer than a minute hangs.
 fn until(what: &str, mut is_so: impl FnMut() -> bool) {
@@ -40,18 +38,19 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 
 /// A line of the page of proofs.
 fn kept(what: &str, provoked: &str, expected: &str, found: &str) {
-    proof::line(&Line::Kept {
+    proof::record(&Line::Kept {
         part: Part::Losses,
         what,
         provoked,
         expected,
         found,
-    });
+    })
+    .expect("to be written down");
 }
 
 /// What this machine cannot bring about.
 fn absent(what: &str, why: &str) {
-    proof::line(&Line::Absent { what, why });
+    proof::record(&Line::Absent { what, why }).expect("to be written down");
 }
 
 /// What holds whatever was lost: each fact that was made arrived or is counted as lost,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use profiler::lab::rig::{Served, SlowDisk};
 use profiler::report::v1::{Severity, SlowCall};
 
 use super::{
@@ -10,9 +11,8 @@ use super::{
     kept, told_and_lost,
 };
 use crate::{
-    harness::{calls_on, file, folder, needs_kernel, only, session, skip},
+    harness::{calls_on, file, folder, needs_kernel, on_disk, only, session, skip},
     player::Op,
-    rig::{Served, SlowDisk},
 };
 
 /// The report must say how far to trust it.
@@ -118,7 +118,7 @@ impl Fates {
 #[test]
 fn what_is_complete_is_right_where_much_is_lost() {
     needs_kernel!();
-    let disk = match SlowDisk::new() {
+    let disk = match SlowDisk::new(&on_disk()) {
         Ok(disk) => disk,
         Err(why) => {
             absent("what is complete where much is lost", &why);
@@ -133,7 +133,7 @@ fn what_is_complete_is_right_where_much_is_lost() {
         block: BLOCK,
     };
     let actor = Actor::new(act, folder.path());
-    disk.cool(&disk.data());
+    disk.cool(&disk.data()).expect("a cold file");
     disk.delay(DELAY, Duration::ZERO);
     let words = [
         "run",

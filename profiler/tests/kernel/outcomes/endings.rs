@@ -5,6 +5,8 @@ use std::{
     path::Path,
 };
 
+use profiler::lab::proof::{self, Line, Part};
+use profiler::lab::rig::{Disk, Kind};
 use profiler::{
     blame::Outcome::{self, Direct, Eof, Error, Hit, Hole, Miss, Other},
     correlate::Completeness,
@@ -15,11 +17,7 @@ use super::{
     odd::{How, Made, Step, Steps},
     recorded::{self, Seen},
 };
-use crate::{
-    harness::{arrived, folder, needs_kernel, only, session, skip},
-    proof::{self, Line, Part},
-    rig::{Disk, Kind},
-};
+use crate::harness::{arrived, folder, needs_kernel, on_disk, only, session, skip};
 
 const ROUNDS: u32 = 20;
 const DISK: u64 = 400 << 20;
@@ -185,7 +183,7 @@ fn check(kind: Kind, folder: &Path, cases: &[Case], how: &str) {
     }
     let all = cases.len() as u64 * u64::from(ROUNDS);
     let text = format!("{all} calls, each as it was made");
-    proof::line(&Line::Kept {
+    proof::record(&Line::Kept {
         part: Part::Outcomes,
         what: &format!(
             "outcome, bytes asked and returned, place, pages ({})",
@@ -194,7 +192,8 @@ fn check(kind: Kind, folder: &Path, cases: &[Case], how: &str) {
         provoked: how,
         expected: &text,
         found: &text,
-    });
+    })
+    .expect("to be written down");
 }
 
 /// The only call that was made in that time.
@@ -255,11 +254,11 @@ fn told(case: &Case, scenario: &Scenario, seen: &Seen) {
 }
 
 fn on(kind: Kind) {
-    let disk = match Disk::with(kind, DISK) {
+    let disk = match Disk::with(kind, DISK, &on_disk()) {
         Ok(disk) => disk,
         Err(why) => skip!("{why}"),
     };
-    disk.file("data", LENGTH);
+    disk.file("data", LENGTH).expect("room on the disk");
     let how = "holes, ends of files, EFAULT, EBADF, EISDIR, EINTR, EAGAIN, pipes, O_DIRECT, ...";
     check(kind, disk.path(), &everywhere(disk.path()), how);
 }
@@ -286,15 +285,15 @@ fn on_btrfs_each_ending_is_told_as_it_was() {
 #[test]
 fn what_btrfs_packs_is_told_as_it_was() {
     needs_kernel!();
-    let disk = match Disk::with_options(Kind::Btrfs, DISK, "compress-force=zstd") {
+    let disk = match Disk::with_options(Kind::Btrfs, DISK, "compress-force=zstd", &on_disk()) {
         Ok(disk) => disk,
         Err(why) => skip!("{why}"),
     };
     let folder = folder();
-    let small = disk.file("small", 1_000);
+    let small = disk.file("small", 1_000).expect("room on the disk");
     let text = folder.path().join("packed");
     fs::write(&text, "the same all over\n".repeat(30_000)).expect("a file");
-    let packed = disk.put(&text, "packed");
+    let packed = disk.put(&text, "packed").expect("room on the disk");
     let cases = [
         case(Step::pread("inline", &small, 0, 512).cool(), Hole, 512),
         case(Step::pread("inline, warm", &small, 0, 512), Hit, 512),

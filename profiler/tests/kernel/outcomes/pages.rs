@@ -7,6 +7,8 @@ use std::{
 };
 
 use profiler::blame::Outcome;
+use profiler::lab::proof::{self, Line, Part};
+use profiler::lab::rig::{Disk, Kind};
 use profiler_common::fact::{CALL_PREAD, CALL_PREADV2};
 use rustix::fs::{Advice, fadvise};
 
@@ -14,11 +16,7 @@ use super::{
     pager::{PAGE, Visit, Visits},
     recorded::{self, Seen},
 };
-use crate::{
-    harness::{arrived, folder, needs_kernel, session, skip},
-    proof::{self, Line, Part},
-    rig::{Disk, Kind},
-};
+use crate::harness::{arrived, folder, needs_kernel, on_disk, session, skip};
 
 const FILE: usize = 64 << 20;
 const DISK: u64 = 1 << 30;
@@ -39,11 +37,11 @@ fn half_cached(path: &Path, seed: u64) {
 
 /// What the profiler says of the reads, one by one, and what the others said.
 fn compare(kind: Kind, count: u32) {
-    let disk = match Disk::with(kind, DISK) {
+    let disk = match Disk::with(kind, DISK, &on_disk()) {
         Ok(disk) => disk,
         Err(why) => skip!("{why}"),
     };
-    let path = disk.file("data", FILE);
+    let path = disk.file("data", FILE).expect("room on the disk");
     half_cached(&path, 2);
     let folder = folder();
     let visits = Visits {
@@ -155,14 +153,15 @@ fn compare(kind: Kind, count: u32) {
 }
 
 fn told(kind: Kind, count: u32, what: &str, witness: &str, agreed: usize) {
-    proof::line(&Line::Witness {
+    proof::record(&Line::Witness {
         part: Part::Outcomes,
         what: &format!("{what} ({})", kind.name()),
         provoked: "4 KiB reads at random of a file that is half cached, asked before each",
         witness,
         asked: count.into(),
         agreed: agreed as u64,
-    });
+    })
+    .expect("to be written down");
 }
 
 /// Whether somebody said of the page that it was there.

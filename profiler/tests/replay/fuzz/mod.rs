@@ -27,10 +27,9 @@ use std::{
 
 use fastrand::Rng;
 
-use crate::{
-    proof::{self, Line, Part},
-    reports::own_time,
-};
+use profiler::lab::proof::{self, Line, Part};
+
+use crate::reports::own_time;
 
 const SECONDS: &str = "PROFILER_FUZZ_SECONDS";
 const SEED: &str = "PROFILER_FUZZ_SEED";
@@ -157,14 +156,15 @@ fn campaign<T: Target>(target: &T, time: Duration, seed: u64) {
         "{}: nothing was tried",
         T::NAME
     );
-    proof::line(&Line::Witness {
+    proof::record(&Line::Witness {
         part: Part::Damage,
         what: T::NAME,
         provoked: "made at random from good ones, checksums and syntax mended",
         witness: "no panic, bounded memory; what is accepted adds up and fits its schema",
         asked: tried,
         agreed: tried,
-    });
+    })
+    .expect("to be written down");
 }
 
 fn checked<T: Target>(target: &T, bytes: &[u8]) -> Option<Ending> {
