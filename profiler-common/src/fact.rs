@@ -4,7 +4,12 @@
 //! fact starts with a [`Head`]; `Head::kind` says which of the types of this
 //! module it is. Times are nanoseconds of `CLOCK_MONOTONIC` (`bpf_ktime_get_ns`).
 //!
-//! A call is named by its thread and the time at which it began: `(tid, call_ns)`.
+//! What a call does is an **operation**, and [`Head::op`] is its name: all facts of one operation
+//! have the same, and no other operation that goes on at that time, or ended lately, has it. Today
+//! each operation is a stay of one thread in the kernel, named by [`stay`]. Names with
+//! [`NO_STAY`] are left for operations that are none: what io_uring or AIO do for a thread that
+//! is elsewhere meanwhile. Such an operation has a begin too, but its facts come from several
+//! threads, so nothing but `op` may be asked whether two facts belong together.
 
 /// [`Ended::call`]: which system call, or a fault.
 pub use crate::calls::{CALL_FAULT, CALL_PREAD, CALL_PREADV, CALL_PREADV2, CALL_READ, CALL_READV};
@@ -46,9 +51,25 @@ pub struct Head {
     pub pid: u32,
     /// When the fact was complete.
     pub at_ns: u64,
-    /// When the call began; with `tid` the name of the call. 0: no call.
+    /// When the operation began.
     pub call_ns: u64,
+    /// The operation that the fact belongs to.
+    pub op: u64,
 }
+
+/// Name of a thread's stay in the kernel, by its begin.
+///
+/// No two stays share a name unless one begins a whole multiple of 2^41 ns (36 minutes) after
+/// the other, to the nanosecond, and their thread ids (at most 22 bits: `PID_MAX_LIMIT`) differ
+/// in just the bits that this multiple has.
+#[inline(always)]
+pub const fn stay(tid: u32, begin_ns: u64) -> u64 {
+    begin_ns ^ (tid as u64) << 41
+}
+
+/// A bit of names of operations that are no stay of a thread. A stay's never has it: the clock
+/// takes 292 years to set it.
+pub const NO_STAY: u64 = 1 << 63;
 
 /// What is known of a block request when it completes.
 ///
@@ -65,8 +86,8 @@ pub struct RequestFacts {
     pub completed_ns: u64,
     /// First sector (512 bytes), on the whole device.
     pub sector: u64,
-    /// Call that submitted it: its `call_ns`; 0 when it was no watched call.
-    pub owner_call_ns: u64,
+    /// Operation that submitted it; 0 when it was no watched one.
+    pub owner_op: u64,
     /// Length in bytes.
     pub bytes: u32,
     /// Device, as the kernel's `dev_t` (major << 20 | minor).
@@ -229,13 +250,36 @@ pub const ENDED_QUIET: u32 = 1 << 2;
 pub const ENDED_SWITCH_UNSEEN: u32 = 1 << 3;
 
 const _: () = {
-    assert!(size_of::<Head>() == 32);
+    assert!(size_of::<Head>() == 40);
     assert!(size_of::<RequestFacts>() == 80);
-    assert!(size_of::<Wait>() == 192);
-    assert!(size_of::<Reclaim>() == 48);
-    assert!(size_of::<Request>() == 112);
-    assert!(size_of::<Ended>() == 208);
+    assert!(size_of::<Wait>() == 200);
+    assert!(size_of::<Reclaim>() == 56);
+    assert!(size_of::<Request>() == 120);
+    assert!(size_of::<Ended>() == 216);
     assert!(align_of::<Wait>() == 8 && align_of::<Ended>() == 8);
 };
 
 pod!(Head, RequestFacts, Wait, Reclaim, Request, Ended);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stays_that_overlap_have_different_names() {
+        const MOST_TIDS: u32 = 1 << 22;
+        let year = 365 * 24 * 3600 * 1_000_000_000;
+        for begin_ns in [1, 1 << 41, (1 << 42) - 1, year, 100 * year] {
+            for tid in [1, 2, 4096, MOST_TIDS - 1] {
+                let name = stay(tid, begin_ns);
+                assert_eq!(name & NO_STAY, 0);
+                assert_ne!(name, stay(tid - 1, begin_ns));
+                for later in [1, 1_000_000_000, (1 << 41) - 1] {
+                    for other in [tid - 1, tid, MOST_TIDS - 1] {
+                        assert_ne!(name, stay(other, begin_ns + later));
+                    }
+                }
+            }
+        }
+    }
+}

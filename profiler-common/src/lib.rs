@@ -7,6 +7,7 @@
 //! - [`calls`]: the calls that the probes know.
 //! - [`fact`]: what the ring carries.
 //! - [`control`]: what the collector tells the kernel side, before and while it runs.
+//! - [`layout`]: the number of the facts' layout.
 //! - [`fields`]: the fields of the kernel's structures that the probes read.
 //! - [`target`]: what is watched.
 //! - [`bpf_user`]: who makes BPF map system calls.
@@ -21,6 +22,7 @@ pub mod counter;
 pub mod fact;
 pub mod fields;
 pub mod histogram;
+pub mod layout;
 pub mod target;
 
 /// Implements aya's marker for types that are read from or written to maps.

@@ -7,7 +7,7 @@ use profiler_common::{
     counter::Counters,
     fact::{
         Ended, Head, KIND_ENDED, KIND_RECLAIM, KIND_REQUEST, KIND_WAIT, Reclaim, Request,
-        RequestFacts, Wait,
+        RequestFacts, Wait, stay,
     },
 };
 
@@ -61,6 +61,7 @@ fn head<T>(kind: u32, thread: &Own, at_ns: u64) -> Head {
         pid: thread.pid,
         at_ns,
         call_ns: thread.open.call_ns,
+        op: stay(thread.tid, thread.open.call_ns),
     }
 }
 
@@ -127,9 +128,9 @@ pub(crate) fn reclaim(thread: &mut Own, now: u64, pages: u64) {
     });
 }
 
-/// Tells a request of a watched call that is complete.
+/// Tells a request of a watched operation that is complete. `call_ns` is when that began.
 #[inline(always)]
-pub(crate) fn request(facts: &RequestFacts) {
+pub(crate) fn request(facts: &RequestFacts, call_ns: u64) {
     // SAFETY: the reserved record, valid for one `Request`, all of which is written.
     send(KIND_REQUEST, |to: *mut Request| unsafe {
         (&raw mut (*to).head).write(Head {
@@ -138,7 +139,8 @@ pub(crate) fn request(facts: &RequestFacts) {
             tid: facts.owner_tid,
             pid: facts.owner_pid,
             at_ns: facts.completed_ns,
-            call_ns: facts.owner_call_ns,
+            call_ns,
+            op: facts.owner_op,
         });
         words::copy(&raw const *facts, &raw mut (*to).request);
     });

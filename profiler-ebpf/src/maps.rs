@@ -137,6 +137,8 @@ pub(crate) fn control() -> Control {
 pub(crate) struct Submission {
     pub submitted_ns: u64,
     pub issued_ns: u64,
+    /// The operation that submitted it, and when that began; 0: no watched one.
+    pub op: u64,
     pub call_ns: u64,
     pub tid: u32,
     pub pid: u32,

@@ -20,7 +20,7 @@ use profiler_common::{
     control::{CONTROL_ENDS_TOLD, CONTROL_STARTS_TOLD},
     fact::{
         REQUEST_BY_WORKER, REQUEST_METADATA, REQUEST_READAHEAD, REQUEST_THROTTLED, REQUEST_WRITE,
-        RequestFacts,
+        RequestFacts, stay,
     },
 };
 
@@ -219,13 +219,14 @@ fn note(rq: Request, operation: Operation, submitted_ns: u64, issued_ns: u64) {
     if task.is_kernel_thread() {
         flags |= REQUEST_BY_WORKER;
     }
-    let call_ns = match open {
-        Some(open) => open.call_ns,
-        None => 0,
+    let (op, call_ns) = match open {
+        Some(open) => (stay(task.tid(), open.call_ns), open.call_ns),
+        None => (0, 0),
     };
     let submission = Submission {
         submitted_ns,
         issued_ns,
+        op,
         call_ns,
         tid: task.tid(),
         pid: task.pid(),
@@ -274,12 +275,14 @@ fn block_rq_complete(ctx: BtfTracePointContext) -> i32 {
     facts.sector = rq.sector();
     facts.bytes = bytes;
     facts.dev = rq.part().dev();
+    let mut call_ns = 0;
     if let Some(submission) = REQUESTS.get_ptr_mut(rq.address()) {
         // SAFETY: a live entry, left alone by its submitter since.
         let submission = unsafe { &*submission };
         facts.submitted_ns = submission.submitted_ns;
         facts.issued_ns = submission.issued_ns;
-        facts.owner_call_ns = submission.call_ns;
+        facts.owner_op = submission.op;
+        call_ns = submission.call_ns;
         facts.owner_tid = submission.tid;
         facts.owner_pid = submission.pid;
         facts.flags = submission.flags;
@@ -288,8 +291,8 @@ fn block_rq_complete(ctx: BtfTracePointContext) -> i32 {
     }
     completing.depth = depth + 1;
     // Readahead can outlive the scenario that began it.
-    if facts.owner_call_ns != 0 && facts.flags & REQUEST_WRITE == 0 && target::watching() {
-        emit::request(facts);
+    if facts.owner_op != 0 && facts.flags & REQUEST_WRITE == 0 && target::watching() {
+        emit::request(facts, call_ns);
         let bytes = u64::from(bytes);
         match kind(facts.flags) {
             0 => {

@@ -94,7 +94,7 @@ fn owner(call: &Call, request: &RequestFacts) -> Owner {
         Owner::Call
     } else if request.owner_tid == 0 || request.flags & REQUEST_BY_WORKER != 0 {
         Owner::Unknown
-    } else if request.owner_tid == me.tid && request.owner_call_ns == me.call_ns {
+    } else if request.owner_op != 0 && request.owner_op == me.op {
         Owner::Call
     } else if request.owner_tid == me.tid {
         Owner::Thread

@@ -14,9 +14,11 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
+use profiler_common::layout::LAYOUT;
 
-/// The first bytes of every recording: what it is, and the version of its frames.
-pub const MAGIC: &[u8; 21] = b"profiler.recording/1\n";
+/// The first bytes of every recording: what it is, and the layout of its facts.
+pub const MAGIC: &[u8; 21] = b"profiler.recording/2\n";
+const _: () = assert!(LAYOUT == 2, "MAGIC ends with the layout's number");
 
 /// The first bytes of recordings of whichever version.
 pub const FAMILY: &[u8] = b"profiler.recording/";

@@ -8,10 +8,10 @@ use super::{Call, Completeness};
 use crate::ring::Fact;
 
 /// A call keeps at most so many facts, so that one endless call cannot take all memory
-/// (192 bytes each: 3 MiB). More are not kept, which makes the call an incomplete one.
+/// (200 bytes each: 3 MiB). More are not kept, which makes the call an incomplete one.
 pub const MAX_FACTS_PER_CALL: usize = 16 * 1024;
 
-/// All open calls together keep at most so many facts: 192 MiB.
+/// All open calls together keep at most so many facts: 200 MiB.
 pub const MAX_FACTS: usize = 1024 * 1024;
 
 /// Threads whose state is kept. Beyond it, threads without an open call are forgotten,

@@ -171,6 +171,7 @@ mod tests {
                 pid: 7,
                 at_ns: 20,
                 call_ns: 10,
+                op: 3,
             },
             returned: -4,
             call: calls::CALL_PREAD,
@@ -205,13 +206,15 @@ mod tests {
     fn behind_a_record_without_a_size_there_is_none() {
         let fact = Fact::Ended(ended());
         let mut bytes = [encode(&fact); 3].concat();
-        for size in [0, 31, 209 + 208, u32::MAX] {
-            let at = 208 + std::mem::offset_of!(Head, size);
+        let one = size_of::<Ended>();
+        let head = size_of::<Head>() as u32;
+        for size in [0, head - 1, 2 * one as u32 + 1, u32::MAX] {
+            let at = one + std::mem::offset_of!(Head, size);
             bytes[at..at + 4].copy_from_slice(&size.to_ne_bytes());
             let told: Vec<_> = records(&bytes).map(|record| record.is_ok()).collect();
             assert_eq!(told, [true, false], "{size}");
         }
-        let cut: Vec<_> = records(&bytes[..218])
+        let cut: Vec<_> = records(&bytes[..one + 10])
             .map(|record| record.is_ok())
             .collect();
         assert_eq!(cut, [true, false]);
@@ -225,7 +228,7 @@ mod tests {
         assert_eq!(
             decode(encode(&fact)),
             Err(Malformed {
-                length: 208,
+                length: size_of::<Ended>(),
                 kind: Some(77),
                 call: None
             })

@@ -34,6 +34,7 @@ fn head(random: &mut Rng) -> Head {
         pid: random.u32(..3),
         at_ns: time(random),
         call_ns: time(random),
+        op: if random.bool() { BEGIN } else { time(random) },
     }
 }
 
@@ -43,7 +44,7 @@ fn request(random: &mut Rng) -> RequestFacts {
         issued_ns: time(random),
         completed_ns: time(random),
         sector: random.u64(..),
-        owner_call_ns: if random.bool() { BEGIN } else { time(random) },
+        owner_op: if random.bool() { BEGIN } else { time(random) },
         bytes: random.u32(..),
         dev: random.u32(..),
         owner_tid: random.u32(TID - 1..TID + 2),

@@ -30,7 +30,7 @@ use profiler::{
 use profiler_common::fact::{
     CALL_FAULT, CALL_PREAD, ENDED_BY_EXIT, Ended, Head, REQUEST_BY_WORKER, REQUEST_METADATA,
     REQUEST_READAHEAD, REQUEST_THROTTLED, Reclaim, Request, RequestFacts, WAIT_BACK_UNSEEN,
-    WAIT_IN_RECLAIM, WAIT_IOWAIT, WAIT_PREEMPTED, WAIT_WAKE_UNSEEN, Wait,
+    WAIT_IN_RECLAIM, WAIT_IOWAIT, WAIT_PREEMPTED, WAIT_WAKE_UNSEEN, Wait, stay,
 };
 
 /// When every call of the tests begins.
@@ -97,6 +97,7 @@ fn head(at_ns: u64) -> Head {
         pid: PID,
         at_ns,
         call_ns: BEGIN,
+        op: stay(TID, BEGIN),
         ..Head::default()
     }
 }
@@ -163,7 +164,7 @@ pub(crate) fn call(row: &str) -> (Call, Known) {
             "issued" => request.issued_ns = cell.at,
             "completed" => {
                 request.completed_ns = cell.at;
-                if request.owner_tid == TID && request.owner_call_ns == BEGIN {
+                if request.owner_op == stay(TID, BEGIN) {
                     call.requests.push(Request {
                         head: head(cell.at),
                         request,
@@ -234,31 +235,31 @@ fn submitted(cell: &Cell<'_>) -> RequestFacts {
         dev: 254 << 20,
         owner_tid: TID,
         owner_pid: PID,
-        owner_call_ns: BEGIN,
+        owner_op: stay(TID, BEGIN),
         owner_comm: name("reader"),
         ..RequestFacts::default()
     };
     match cell.value("by").unwrap_or("me") {
         "me" => {}
-        "earlier" => request.owner_call_ns = BEGIN - 500,
+        "earlier" => request.owner_op = stay(TID, BEGIN - 500),
         "sibling" => {
-            (request.owner_tid, request.owner_call_ns) = (TID + 1, BEGIN - 500);
+            (request.owner_tid, request.owner_op) = (TID + 1, stay(TID + 1, BEGIN - 500));
             request.owner_comm = name("sibling");
         }
         "other" => {
             (request.owner_tid, request.owner_pid) = (80, 8);
-            request.owner_call_ns = 0;
+            request.owner_op = 0;
             request.owner_comm = name("fio");
         }
         "worker" => {
             (request.owner_tid, request.owner_pid) = (90, 90);
-            request.owner_call_ns = 0;
+            request.owner_op = 0;
             request.owner_comm = name("kworker/0:1");
             request.flags |= REQUEST_BY_WORKER;
         }
         "nobody" => {
             (request.owner_tid, request.owner_pid) = (0, 0);
-            request.owner_call_ns = 0;
+            request.owner_op = 0;
             request.owner_comm = [0; 16];
         }
         who => panic!("nobody is called {who:?}"),

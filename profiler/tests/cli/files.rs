@@ -39,7 +39,7 @@ fn what_is_no_report_is_refused() {
         ),
         ("torn", b"{\"schema\": \"profiler.report/1\"}", "damaged"),
         ("future", b"profiler.recording/2\n1234", "another version"),
-        ("begun", b"profiler.recording/1\n", "no opening"),
+        ("begun", b"profiler.recording/2\n", "no opening"),
         ("cut", &recording[..100], "damaged"),
     ] {
         let path = folder.path().join(name);

@@ -167,6 +167,7 @@ fn head<T>(random: &mut Rng, kind: u32) -> Head {
         pid: 1,
         at_ns: number(random),
         call_ns: [0, 5, u64::MAX][random.usize(..3)],
+        op: number(random),
     }
 }
 

@@ -13,7 +13,7 @@ use profiler::{
 };
 use profiler_common::fact::{
     CALL_FAULT, Ended, Head, KIND_ENDED, KIND_RECLAIM, KIND_REQUEST, KIND_WAIT, Reclaim, Request,
-    RequestFacts, WAIT_IN_RECLAIM, WAIT_PREEMPTED, Wait,
+    RequestFacts, WAIT_IN_RECLAIM, WAIT_PREEMPTED, Wait, stay,
 };
 
 use super::{
@@ -199,6 +199,7 @@ fn call(tid: u32, now: &mut u64, facts: &mut Vec<Fact>, random: &mut Rng) {
         pid: 100,
         at_ns,
         call_ns,
+        op: stay(tid, call_ns),
     };
     let mut told = 0;
     for _ in 0..random.usize(..5) {
@@ -215,7 +216,7 @@ fn call(tid: u32, now: &mut u64, facts: &mut Vec<Fact>, random: &mut Rng) {
             dev: 0x0fd0_0000,
             owner_tid: tid + random.u32(..2),
             owner_pid: 100 + random.u32(..2),
-            owner_call_ns: if random.bool() { call_ns } else { 7 },
+            owner_op: if random.bool() { stay(tid, call_ns) } else { 7 },
             flags: random.u32(..32),
             owner_comm: *b"fio\0\0\0\0\0\0\0\0\0\0\0\0\0",
             ..RequestFacts::default()
