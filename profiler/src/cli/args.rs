@@ -15,7 +15,7 @@ use crate::{export::FORMATS, load::Way, workload::Scenario};
     max_term_width = 100,
     after_help = "\
 Examples:
-  sudo profiler bench                          all scenarios, on a file of its own
+  sudo profiler bench                          all scenarios, on a temporary file
   sudo profiler run -- dd if=disk.img of=/dev/null bs=4k iflag=direct
   sudo profiler attach --pid 4711 --duration 10s"
 )]
@@ -30,7 +30,7 @@ pub(super) enum Command {
     #[command(after_help = "\
 Examples:
   sudo profiler bench                               seven scenarios, about 20 s
-  sudo profiler bench /data/big.db --json out.json  an existing file, only ever read
+  sudo profiler bench /data/big.db --json out.json  an existing file, opened read-only
   sudo profiler bench --scenario cold-random,direct-random --threads 8
   sudo profiler bench --json - | jq '.scenarios[].blame_ns'")]
     Bench(BenchArgs),
@@ -67,32 +67,32 @@ Examples:
 pub(super) struct WatchArgs {
     #[command(flatten)]
     pub export: ExportArgs,
-    /// Keep the session's facts in FILE, for `profiler report FILE`
+    /// Record the session in FILE, for `profiler report FILE`
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
-    /// Tell every call, also those that need not wait (else they are summed in the kernel)
+    /// Report each call, even if it never waited (otherwise those are only counted, in the kernel)
     #[arg(long)]
     pub every_call: bool,
-    /// Tell a call that lasts this long even if it did not wait
+    /// Report a call that takes this long even if it never waited
     #[arg(long, value_name = "TIME", default_value = "100us", value_parser = time)]
     pub threshold: Duration,
     /// How many of the slowest calls to show
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(0..=1000))]
     pub slowest: u16,
-    /// Room for facts that are on their way: a power of two
+    /// Size of the buffer between kernel and profiler: a power of two
     #[arg(long, value_name = "SIZE", default_value = "16M", value_parser = ring_size)]
     pub ring_size: u32,
-    /// Cost nothing to system calls that are no reads, where the kernel can do that (since 6.14
-    /// with kprobes); a watched read costs more
+    /// Leave system calls other than reads untouched, where the kernel allows it (since 6.14 with
+    /// kprobes); a watched read costs more
     #[arg(long)]
     pub quiet_neighbours: bool,
-    /// How to see begins and ends of calls, to compare the ways
+    /// Which hooks see calls begin and end, to compare them
     #[arg(long, value_name = "WAY", value_enum, default_value_t = Way::Auto, conflicts_with = "quiet_neighbours")]
     pub entry: Way,
     /// Write a line feed to descriptor N, and close it, once the target is watched
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(3..))]
     pub ready_fd: Option<i32>,
-    /// Say on standard error what the probes do
+    /// Log what the probes do to standard error
     #[arg(long)]
     pub verbose: bool,
 }
@@ -120,7 +120,7 @@ impl ExportArgs {
 fn formats() -> String {
     let formats = FORMATS.map(|format| format!("{} ({})", format.name, format.about));
     format!(
-        "Write it as FORMAT to FILE, \"-\" being standard output; may be given several times. \
+        "Write the report as FORMAT to FILE (\"-\": standard output); may be repeated. \
          Formats: {}",
         formats.join(", ")
     )
@@ -128,17 +128,17 @@ fn formats() -> String {
 
 #[derive(Debug, Args)]
 pub(super) struct BenchArgs {
-    /// File to read; it is only ever read. Its pages are dropped from the cache.
-    /// Without it: a file of its own, gone afterwards
+    /// File to read; it is opened read-only. Its pages are dropped from the cache.
+    /// If not given, a temporary file is used
     pub path: Option<PathBuf>,
     /// Which scenarios, in order: warm, cold-random, readahead, no-readahead,
     /// direct-sequential, direct-random, mapped
     #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = scenario)]
     pub scenario: Vec<&'static Scenario>,
-    /// Size of the own file
+    /// Size of the temporary file
     #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = size, conflicts_with = "path")]
     pub size: u64,
-    /// Where the own file is made
+    /// Where the temporary file is made
     #[arg(long, value_name = "DIR", default_value = ".", conflicts_with = "path")]
     pub dir: PathBuf,
     /// How much a read asks for
@@ -147,7 +147,7 @@ pub(super) struct BenchArgs {
     /// Threads that read
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub threads: u32,
-    /// Reads a scenario, over all threads [default: what each scenario needs]
+    /// Reads per scenario, all threads together [default: what each scenario needs]
     #[arg(long, value_name = "N")]
     pub reads: Option<u64>,
     /// Drop the whole machine's cache before each cold scenario, not just the file's
@@ -217,7 +217,7 @@ fn ring_size(text: &str) -> Result<u32, String> {
 
 fn time(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text)
-        .map_err(|error| format!("{error}; times are written like 100us, 5ms, 10s, 2m"))
+        .map_err(|_| "times are written like 100us, 5ms, 10s, 2m".to_owned())
 }
 
 #[cfg(test)]

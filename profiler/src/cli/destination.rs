@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 
 use crate::workload::give_to_invoking_user;
 
@@ -36,7 +36,7 @@ impl Destination {
             fs::OpenOptions::new()
                 .write(true)
                 .open(path)
-                .with_context(|| format!("cannot write the report to {path:?}"))?;
+                .with_context(|| format!("cannot write {path:?}"))?;
         } else {
             temporary_beside(path)?;
         }
@@ -57,7 +57,7 @@ impl Destination {
             Self::File(path) if is_special(path) => {
                 let file = fs::OpenOptions::new().write(true).open(path);
                 file.and_then(|mut file| write(&mut file))
-                    .with_context(|| format!("cannot write the report to {path:?}"))
+                    .with_context(|| format!("cannot write {path:?}"))
             }
             Self::File(path) => {
                 let mut file = temporary_beside(path)?;
@@ -65,11 +65,11 @@ impl Destination {
                     let mut out = io::BufWriter::new(&mut file);
                     write(&mut out).and_then(|()| out.flush())
                 };
-                written.with_context(|| format!("cannot write the report to {path:?}"))?;
+                written.with_context(|| format!("cannot write {path:?}"))?;
                 give_to_invoking_user(file.as_file())?;
                 file.persist(path)
                     .map_err(|error| error.error)
-                    .with_context(|| format!("cannot write the report to {path:?}"))?;
+                    .with_context(|| format!("cannot write {path:?}"))?;
                 Ok(())
             }
         }
@@ -99,5 +99,8 @@ fn temporary_beside(path: &Path) -> Result<tempfile::NamedTempFile> {
         .prefix(".profiler-")
         .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
         .tempfile_in(folder)
-        .with_context(|| format!("cannot write the report to {path:?}: its folder is not writable"))
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => anyhow!("cannot write {path:?}: no such folder"),
+            _ => anyhow!(error).context(format!("cannot write {path:?}")),
+        })
 }

@@ -17,7 +17,10 @@ mod watch;
 use std::{env, ffi::OsString, process::ExitCode};
 
 use anyhow::Result;
-use clap::{CommandFactory as _, Parser as _, error::ErrorKind};
+use clap::{
+    CommandFactory as _, Parser as _,
+    error::{ContextKind, ErrorKind},
+};
 
 use args::{Cli, Command};
 
@@ -40,7 +43,7 @@ pub fn main() -> Result<ExitCode> {
 fn refuse(error: clap::Error) -> ! {
     let error = harmless(error);
     let _ = error.print();
-    if let Some(known) = known(error.kind()) {
+    if let Some(known) = known(&error) {
         eprintln!("{known}");
     }
     std::process::exit(error.exit_code());
@@ -63,13 +66,18 @@ fn harmless(error: clap::Error) -> clap::Error {
 }
 
 /// What could have been typed where there is an unknown word.
-fn known(kind: ErrorKind) -> Option<String> {
+fn known(error: &clap::Error) -> Option<String> {
     let cli = Cli::command();
     let names = |names: Vec<String>| names.join(", ");
-    match kind {
+    match error.kind() {
         ErrorKind::UnknownArgument => {
             let mut words = env::args_os().skip(1);
             let command = words.find_map(|word| cli.find_subcommand(word));
+            let unknown = error.get(ContextKind::InvalidArg).map(ToString::to_string);
+            let is_option = unknown.is_none_or(|word| word.starts_with('-'));
+            if !is_option && command.is_some_and(|command| command.get_name() == "run") {
+                return Some("put \"--\" before the command: profiler run -- COMMAND".into());
+            }
             let options = command.unwrap_or(&cli).get_arguments();
             let options = options.filter_map(|option| Some(format!("--{}", option.get_long()?)));
             Some(format!("options: {}", names(options.collect())))

@@ -30,8 +30,8 @@ pub(super) fn main(args: &ReportArgs) -> Result<ExitCode> {
         asked.push(Asked::json(Path::new("-")));
     }
     let exports = Exports::begin(&asked)?;
-    let (report, mut exports) =
-        read(&args.file, exports).with_context(|| format!("{:?}", args.file))?;
+    let file = File::open(&args.file).with_context(|| format!("cannot open {:?}", args.file))?;
+    let (report, mut exports) = read(file, exports).with_context(|| format!("{:?}", args.file))?;
     if !exports.take_standard_output() {
         output::show(&report)?;
     }
@@ -39,9 +39,8 @@ pub(super) fn main(args: &ReportArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn read(path: &Path, exports: Exports) -> Result<(Report, Exports)> {
+fn read(mut file: File, exports: Exports) -> Result<(Report, Exports)> {
     let mut first = [0; MAGIC.len()];
-    let mut file = File::open(path).context("cannot open it")?;
     if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
         bail!("it is a directory: name a report (JSON) or a recording");
     }

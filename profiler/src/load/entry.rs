@@ -24,14 +24,14 @@ use super::{
 /// Which way to take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Way {
-    /// The first of the others that misses nothing of its own doing
+    /// The first of the ways below that sees every call
     #[default]
     Auto,
-    /// Raw tracepoints with BTF
+    /// BTF raw tracepoints
     TpBtf,
-    /// A session of kprobes on the read calls: other calls cost nothing
+    /// A kprobe session on the read calls: other calls cost nothing
     KprobeSession,
-    /// The classic tracepoints
+    /// Classic tracepoints
     RawSyscalls,
     /// A session where the kernel keeps all returns, else as `auto`
     #[value(skip)]

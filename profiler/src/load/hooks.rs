@@ -164,14 +164,14 @@ pub const PLAN: [Hook; 32] = [
         Need::Required,
         &["preempted", "runqueue"],
         "time off the CPU is not seen",
-        "a stay off the CPU is not told, or ends late",
+        "a stay off the CPU is not seen, or ends late",
     ),
     hook(
         "sched_waking",
         Need::Required,
         &[],
         "what ended a sleep is not seen",
-        "what ended a sleep is not told",
+        "what ended a sleep is not known",
     ),
     hook(
         "block_bio_queue",
@@ -201,7 +201,7 @@ pub const PLAN: [Hook; 32] = [
         "block_rq_issue",
         Need::Required,
         &["queue"],
-        "time in the queue cannot be told from time on the device",
+        "time in the queue cannot be distinguished from time on the device",
         "a request's time in the queue counts as the device's, and it may have no known submitter",
     ),
     hook(
@@ -253,7 +253,7 @@ pub const PLAN: [Hook; 32] = [
         "mm_filemap_add_to_page_cache",
         Need::Required,
         &[],
-        "misses cannot be told from late hits",
+        "misses cannot be distinguished from late hits",
         "pages that a call filled are not counted, and a miss may look like a hit",
     ),
     since(
@@ -336,8 +336,8 @@ pub const PLAN: [Hook; 32] = [
         "sched_process_exit",
         Need::Optional,
         &[],
-        "a call that its thread did not survive is not told",
-        "a call that its thread did not survive is not told",
+        "a call cut short by the thread's death is not reported",
+        "a call cut short by the thread's death is not reported",
     ),
     since(
         "6.12",

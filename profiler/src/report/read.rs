@@ -1,6 +1,6 @@
 //! A report from its JSON, and whether it can be believed.
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use serde::Deserialize;
 
 use super::{
@@ -23,8 +23,15 @@ pub fn read(text: &[u8]) -> Result<Report> {
     struct Version {
         schema: Option<String>,
     }
-    let version: Version = serde_json::from_slice(text)
-        .context("it is neither a report (JSON) nor a recording of this program")?;
+    let version: Version = serde_json::from_slice(text).map_err(|error| {
+        if error.is_eof() && text.trim_ascii_start().starts_with(b"{") {
+            return anyhow!(
+                "it is a report (JSON) cut short: it ends at line {}",
+                error.line()
+            );
+        }
+        anyhow!(error).context("it is neither a report (JSON) nor a recording of this program")
+    })?;
     match version.schema.as_deref() {
         Some(SCHEMA) => {}
         Some(other) => bail!("it has the schema {other:?}; this program reads {SCHEMA:?}"),

@@ -48,8 +48,8 @@ pub(super) fn call(kind: u32) -> &'static str {
 pub(super) fn detail(detail: &Detail, devices: &Devices) -> String {
     match detail {
         Detail::None => String::new(),
-        Detail::BackUnseen => "until it ran again, which the kernel did not tell".to_owned(),
-        Detail::WakeUnseen => "until a wake-up that the kernel did not tell".to_owned(),
+        Detail::BackUnseen => "(woken, but return to the CPU not seen)".to_owned(),
+        Detail::WakeUnseen => "(asleep, wake-up not seen)".to_owned(),
         Detail::Request { dev, kind, owner } => {
             format!("on {}{}", device(*dev, devices), purpose(*kind, owner))
         }

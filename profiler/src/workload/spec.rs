@@ -78,8 +78,9 @@ impl Spec {
         );
         ensure!(
             u64::from(block_size) <= file_size,
-            "a block of {block_size} bytes is larger than the file ({file_size} bytes): \
-             use a smaller --block-size or a larger file"
+            "a block of {block_size} bytes is larger than the file ({file_size} {}): \
+             use a smaller --block-size, or a larger --size or file",
+            if file_size == 1 { "byte" } else { "bytes" }
         );
         ensure!(
             self.stride >= u64::from(block_size),

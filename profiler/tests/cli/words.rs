@@ -66,6 +66,17 @@ fn unknown_options_are_told_with_the_known_ones() {
 }
 
 #[test]
+fn a_command_without_dashes_before_it_is_told_of_them() {
+    let ended = run(&mut profiler(["run", "sleep", "1"]));
+    let err = ended.err();
+    assert_eq!(ended.code(), 2, "{err}");
+    assert!(
+        err.contains("sleep") && err.contains("profiler run -- COMMAND"),
+        "{err}"
+    );
+}
+
+#[test]
 fn unknown_commands_are_told_with_the_known_ones() {
     let ended = run(&mut profiler(["frobnicate"]));
     assert_eq!(ended.code(), 2);

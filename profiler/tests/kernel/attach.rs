@@ -164,7 +164,7 @@ fn a_call_that_began_earlier_is_spoken_of() {
     let run = attach.wait();
     assert!(run.output.status.success(), "{:?}", run.output);
     let notes = &run.report.quality.notes;
-    let begun = "going on when the session began: 1";
+    let begun = "1 call had begun before watching started";
     assert!(notes.iter().any(|note| note.contains(begun)), "{notes:?}");
     // The one that found nothing more to read.
     assert_eq!(only(&run.report).outcomes.other.calls, 1, "{notes:?}");

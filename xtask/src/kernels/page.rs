@@ -30,7 +30,7 @@ pub(super) fn text(outcomes: &[Outcome]) -> String {
         if !faults.is_empty() {
             let _ = writeln!(
                 page,
-                "\nNot as it has to be:\n\n```\n{}\n```",
+                "\nNot as it should be:\n\n```\n{}\n```",
                 faults.join("\n")
             );
         }
@@ -66,7 +66,7 @@ costs what depends on it, nothing else, and every report names it (`session.hook
 ";
 
 const HOW_TO_READ: &str = "
-*hooks*: attached, of those that the plan has for this kernel. *unexplained*: the share of the
+*hooks*: hooks attached, of the hooks wanted on this kernel. *unexplained*: the share of the
 blocked time for which there is no evidence. *witnesses*: how many of the independent counts
 agree. *replayed*: the recording, brought to another machine, gives the same report.
 ";
@@ -74,7 +74,7 @@ agree. *replayed*: the recording, brought to another machine, gives the same rep
 const STALLS: &str = "
 ## Stalls of a known length
 
-Tests of this repository that bring about a stall and know how long it took, run in each kernel
+Tests of this repository that provoke a stall of a known length, run in each kernel
 with the emulator's instruction clock. Each cell says in how many of the calls that stalled the
 right cause is named, and how far the blamed time is from the injected.
 
@@ -84,20 +84,21 @@ const EXACTLY: &str = "
 ## Every call, exactly
 
 Threads (*readers*) make warm reads together, in each mode of preemption that the kernel has: on
-one processor with the emulator's instruction clock, and on two without. *way* is how begins and
-ends of calls are seen: chosen by the profiler (`auto`), or by name (`--entry tp-btf`) to show what
+one processor with the emulator's instruction clock, and on two without. *way* is which hooks see calls
+start and end: chosen by the profiler (`auto`), or by name (`--entry tp-btf`) to show what
 is missed where programs of raw tracepoints can be preempted. *beside* is another program on the
-same processor: one that changes a BPF map all the time. *missed* are the calls of which the begin,
-the end or both were not seen, counted against the kernel's own count of each thread's reads.
+same processor: one that changes a BPF map all the time. *missed* are the calls of which the start,
+the end or both were not seen, by the kernel's own count of each thread's reads. *exact*: seen and
+missed add up to the calls made.
 
 ";
 
 const COST: &str = "
 ## What each way costs
 
-Instructions on one processor, of a warm read of 4 KiB and of a call that is no read (`getppid`):
-what they take where nobody watches, and what each way of seeing begins and ends adds, all probes
-of the session included. *beside* is a program that is not watched. What the collector does is not
+Instructions on one processor, of a warm read of 4 KiB and of a call that is not a read (`getppid`):
+what they take unwatched, and what each choice of hooks adds, all probes of the session
+included. *beside* is a program that is not watched. What the collector does is not
 counted.
 
 ";
@@ -389,7 +390,7 @@ mod tests {
         ] {
             assert!(page.contains(said), "no {said} in:\n{page}");
         }
-        assert!(!page.contains("Not as it has to be"));
+        assert!(!page.contains("Not as it should be"));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use unicode_width::UnicodeWidthStr as _;
 
-use super::machine::{Machine, Rights, Types};
+use super::machine::{Machine, Rights, SilentDisk, Types};
 use crate::load::{
     HookState, Survey,
     hooks::{Need, Place},
@@ -38,6 +38,8 @@ struct Detail {
 const OK: &str = "ok";
 const INSTEAD: &str = "instead";
 const MISSING: &str = "MISSING";
+const NEEDS_ROOT: &str = "NEEDS ROOT";
+const OFF: &str = "off";
 
 /// What is said of the machine.
 #[derive(Debug)]
@@ -92,15 +94,7 @@ impl Diagnosis {
             }),
             Types::Fit(survey) => diagnosis.hooks(survey, machine.ftrace_is_off),
         }
-        for disk in &machine.silent_disks {
-            diagnosis.trouble(Trouble {
-                what: format!("{disk} keeps no accounts, so waits for it stay unexplained"),
-                advice: "Let it keep them:".into(),
-                command: Some(format!("echo 1 | sudo tee /sys/block/{disk}/queue/iostats")),
-                is_fatal: false,
-                hides: true,
-            });
-        }
+        diagnosis.silent_disks(&machine.silent_disks);
         diagnosis
     }
 
@@ -118,17 +112,39 @@ impl Diagnosis {
         self.troubles.push(trouble);
     }
 
+    /// Those that no mounted file system is on are a detail: no file is read from them.
+    fn silent_disks(&mut self, disks: &[SilentDisk]) {
+        let (mounted, others): (Vec<_>, Vec<_>) = disks.iter().partition(|disk| disk.is_mounted);
+        for SilentDisk { name, .. } in mounted {
+            self.trouble(Trouble {
+                what: format!("I/O accounting is off for {name}: waits for it can't be explained"),
+                advice: "Turn it on:".into(),
+                command: Some(format!("echo 1 | sudo tee /sys/block/{name}/queue/iostats")),
+                is_fatal: false,
+                hides: true,
+            });
+        }
+        if !others.is_empty() {
+            let names: Vec<_> = others.iter().map(|disk| disk.name.as_str()).collect();
+            let text = format!(
+                "I/O accounting, on disks that hold no mounted file system: {}",
+                names.join(", ")
+            );
+            self.detail(OFF, text);
+        }
+    }
+
     fn rights(&mut self) {
         let (what, advice) = match &self.rights {
             Rights::Enough => {
                 return self.detail(OK, "rights: this process may load probes".into());
             }
             Rights::User => {
-                let text = "rights: start bench, run and attach with sudo";
-                return self.detail(MISSING, text.into());
+                let text = "bench, run and attach: start them with sudo";
+                return self.detail(NEEDS_ROOT, text.into());
             }
             Rights::Unknown => {
-                let text = "rights: not known, as there is no /proc";
+                let text = "rights: unknown, since /proc is not mounted";
                 return self.detail(MISSING, text.into());
             }
             Rights::Lacks(capabilities) => (
@@ -166,8 +182,8 @@ impl Diagnosis {
             )
         } else {
             format!(
-                "calls are most likely seen by {} (--entry auto): {}. A test at start decides, \
-                 which takes root",
+                "calls are most likely seen by {} (--entry auto): {}; bench, run and attach test \
+                 this when they start",
                 entry.way, entry.why
             )
         };
@@ -180,7 +196,7 @@ impl Diagnosis {
             let lost: Vec<_> = hooks.map(|state| state.hook.without_it).collect();
             self.trouble(Trouble {
                 what: format!(
-                    "ftrace is off, so no program can hang on a function: {}",
+                    "ftrace is off, so no program can be attached to a function: {}",
                     unique(&lost).join("; ")
                 ),
                 advice: "Switch it on:".into(),
@@ -190,8 +206,8 @@ impl Diagnosis {
             });
         }
         if survey.hooks.iter().any(|state| on_functions(&state)) {
-            let text = "programs can hang on functions; that the kernel takes each of them is \
-                        only seen at start, which takes root";
+            let text = "programs can be attached to functions; bench, run and attach see when they \
+                        start whether the kernel accepts each";
             self.detail(OK, text.into());
         }
         for state in &survey.hooks {
@@ -223,9 +239,9 @@ impl Diagnosis {
         }
         let advice = match (is_fatal, hook.since) {
             (true, _) => "Boot a kernel that has this tracepoint (CONFIG_BPF_EVENTS, \
-                          CONFIG_FTRACE_SYSCALLS); those of all current distributions have."
+                          CONFIG_FTRACE_SYSCALLS); those of all current distributions do."
                 .to_owned(),
-            (false, Some(since)) => format!("Linux {since} and later tell it."),
+            (false, Some(since)) => format!("Linux {since} and later have it."),
             (false, None) => "The kernel was built without it.".to_owned(),
         };
         let reason = state.reason.as_deref().unwrap_or_default();
@@ -258,7 +274,7 @@ impl Diagnosis {
         }
         text.push_str("\nDetails:\n");
         for detail in &self.details {
-            wrap(&mut text, &format!("  {:<9}", detail.mark), &detail.text);
+            wrap(&mut text, &format!("  {:<12}", detail.mark), &detail.text);
         }
         text
     }
@@ -278,9 +294,7 @@ impl Diagnosis {
         }
         let works = match self.rights {
             Rights::User => "Works here with root: start bench, run and attach with sudo.",
-            Rights::Unknown => {
-                "Works here if it may load probes, which cannot be seen without /proc."
-            }
+            Rights::Unknown => "Works here if it may load probes, which only /proc would show.",
             _ => "Works here.",
         };
         vec![format!("{works} {}", self.lost_in_short())]
@@ -292,7 +306,7 @@ impl Diagnosis {
         let mut lost: Vec<_> = self.troubles.iter().collect();
         lost.sort_by_key(|trouble| !trouble.hides);
         let Some((first, others)) = lost.split_first() else {
-            return "Nothing is hidden: the kernel has all hooks, or others that tell the same."
+            return "Nothing is hidden: the kernel has every hook needed, or an equivalent."
                 .to_owned();
         };
         let mut short = format!("But {}", first.what);
@@ -390,7 +404,10 @@ mod tests {
     #[test]
     fn what_is_not_seen_is_said_once_with_what_to_do() {
         let mut machine = machine(&["page_cache_sync_ra", "page_cache_async_ra"]);
-        machine.silent_disks.push("vdb".into());
+        machine.silent_disks.push(SilentDisk {
+            name: "vdb".into(),
+            is_mounted: true,
+        });
         let said = first(&machine);
         let lost = "readahead windows are not counted";
         assert_eq!(said.matches(lost).count(), 1, "{said}");
@@ -399,6 +416,22 @@ mod tests {
         assert!(before.contains("Linux 6.18 and later"), "{before}");
         assert!(before.contains("\n      echo 1 | sudo tee /sys/block/vdb/queue/iostats\n"));
         assert_eq!(details.matches("MISSING").count(), 3);
+    }
+
+    #[test]
+    fn disks_that_no_file_is_read_from_are_a_detail() {
+        let mut machine = machine(&[]);
+        for name in ["ram0", "zram0"] {
+            machine.silent_disks.push(SilentDisk {
+                name: name.into(),
+                is_mounted: false,
+            });
+        }
+        let text = Diagnosis::of(&machine).text();
+        let (before, details) = text.split_once("\nDetails:\n").unwrap();
+        assert!(before.contains("Nothing is hidden"), "{before}");
+        let off = details.lines().find(|line| line.starts_with("  off "));
+        assert!(off.is_some() && details.contains("zram0"), "{details}");
     }
 
     #[test]

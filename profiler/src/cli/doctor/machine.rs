@@ -18,8 +18,15 @@ pub(super) struct Machine {
     pub(super) is_locked_down: bool,
     /// Programs cannot hang on functions for now.
     pub(super) ftrace_is_off: bool,
-    /// Disks that keep no accounts.
-    pub(super) silent_disks: Vec<String>,
+    pub(super) silent_disks: Vec<SilentDisk>,
+}
+
+/// A disk with I/O accounting off.
+#[derive(Debug)]
+pub(super) struct SilentDisk {
+    pub(super) name: String,
+    /// A mounted file system is on it, or something that may hold one.
+    pub(super) is_mounted: bool,
 }
 
 /// What the kernel says of its own types.
@@ -56,7 +63,14 @@ impl Machine {
         let lockdown = fs::read_to_string("/sys/kernel/security/lockdown").unwrap_or_default();
         let ftrace = fs::read_to_string("/proc/sys/kernel/ftrace_enabled").unwrap_or_default();
         let names = disk::names();
-        let silent = |disk: &&String| disk::keeps_accounts(disk) == Some(false);
+        let silent = names
+            .values()
+            .filter(|disk| disk::keeps_accounts(disk) == Some(false));
+        let mounted = disk::mounted(&names);
+        let silent_disks = silent.map(|name| SilentDisk {
+            name: name.clone(),
+            is_mounted: disk::is_below(name, &mounted),
+        });
         Self {
             kernel: machine::kernel(),
             architecture: machine::architecture(),
@@ -68,7 +82,7 @@ impl Machine {
             ),
             is_locked_down: lockdown.contains("[confidentiality]"),
             ftrace_is_off: ftrace.trim() == "0",
-            silent_disks: names.values().filter(silent).cloned().collect(),
+            silent_disks: silent_disks.collect(),
         }
     }
 }

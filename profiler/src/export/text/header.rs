@@ -56,16 +56,20 @@ fn missed(page: &mut Page, report: &Report) {
     page.paragraph(&[], LABEL, &[plain(why_missed(report))]);
 }
 
-/// `begin 12,010, end 12,021, both 300`
+/// `start of 12,010 not seen, end of 12,021, start and end of 300`
 fn kinds(missed: &MissedCalls) -> String {
     let kinds = [
-        ("begin", missed.begins),
+        ("start", missed.begins),
         ("end", missed.ends),
-        ("both", missed.whole),
+        ("start and end", missed.whole),
     ];
     let kinds = kinds.iter().filter(|(_, calls)| *calls > 0);
     let kinds: Vec<_> = kinds
-        .map(|(kind, calls)| format!("{kind} {}", count(*calls)))
+        .enumerate()
+        .map(|(at, (kind, calls))| {
+            let not_seen = if at == 0 { " not seen" } else { "" };
+            format!("{kind} of {}{not_seen}", count(*calls))
+        })
         .collect();
     kinds.join(", ")
 }
@@ -146,7 +150,7 @@ mod tests {
         let missed = MissedCalls::of(1, 0, 0);
         assert_eq!(
             said(&[("dd", 9, missed)], Some(1)),
-            "missed     1 of 10 calls: begin 1\n           \
+            "missed     1 of 10 calls: start of 1 not seen\n           \
              the kernel skipped 1 run of the probes\n"
         );
     }
@@ -160,8 +164,9 @@ mod tests {
             ("cold-random", 4_000, MissedCalls::of(0, 0, 96)),
         ];
         let text = "\
-missed     24,331 of 80,000 calls (warm): begin 12,010, end 12,021, both 300
-           96 of 4,096 calls (cold-random): both 96
+missed     24,331 of 80,000 calls (warm): start of 12,010 not seen, end of
+           12,021, start and end of 300
+           96 of 4,096 calls (cold-random): start and end of 96 not seen
 ";
         assert_eq!(
             said(&scenarios, Some(26_017)),

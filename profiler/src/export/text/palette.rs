@@ -21,3 +21,17 @@ pub(super) fn mark(cause: &str) -> (char, Style) {
     };
     (letter, Style::new().fg_color(Some(colour.into())))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::blame::Cause;
+
+    #[test]
+    fn every_cause_has_a_mark_of_its_own() {
+        let marks: BTreeSet<char> = Cause::ALL.map(|cause| mark(cause.name()).0).into();
+        assert_eq!(marks.len(), Cause::ALL.len(), "{marks:?}");
+    }
+}

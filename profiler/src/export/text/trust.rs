@@ -66,8 +66,8 @@ fn witnesses(page: &mut Page, report: &Report) {
             _ => format!(" in {}", scenarios.join(", ")),
         };
         let witnesses = witnesses.join(", ");
-        let words = format!("{scenarios}, since calls were missed: {witnesses}");
-        page.paragraph(&label, LABEL, &[alarming("prove nothing"), plain(words)]);
+        let words = format!("{scenarios}, because calls were missed: {witnesses}");
+        page.paragraph(&label, LABEL, &[alarming("not comparable"), plain(words)]);
         label.clear();
     }
     for scenario in &report.scenarios {
@@ -82,7 +82,7 @@ fn witnesses(page: &mut Page, report: &Report) {
     }
 }
 
-/// Scenarios, and the witnesses that prove nothing in them: together where those are the same.
+/// Scenarios, and the witnesses that cannot be compared in them: together where those are the same.
 fn void(report: &Report) -> Vec<(Vec<&str>, Vec<&str>)> {
     let mut all: Vec<(Vec<&str>, Vec<&str>)> = Vec::new();
     for scenario in &report.scenarios {
@@ -120,6 +120,21 @@ fn versus(witness: &Witness, agrees: bool) -> String {
     }
 }
 
+/// Calls of which something is missing.
+fn broken(incomplete: u64, unfinished: u64) -> String {
+    let calls = |number| counted(number, "call", "calls");
+    match (incomplete, unfinished) {
+        (0, 0) => "no call incomplete or unfinished".to_owned(),
+        (_, 0) => format!("{} incomplete, none unfinished", calls(incomplete)),
+        (0, _) => format!("no call incomplete, {} unfinished", count(unfinished)),
+        _ => format!(
+            "{} incomplete, {} unfinished",
+            calls(incomplete),
+            count(unfinished)
+        ),
+    }
+}
+
 fn quality(quality: &Quality) -> String {
     let none = |number: u64| {
         if number == 0 {
@@ -134,11 +149,7 @@ fn quality(quality: &Quality) -> String {
             counted(quality.facts, "fact", "facts"),
             none(quality.lost)
         ),
-        format!(
-            "calls incomplete: {}, still open: {}",
-            none(quality.incomplete_calls),
-            none(quality.open_calls)
-        ),
+        broken(quality.incomplete_calls, quality.open_calls),
         format!(
             "unexplained: {} of blocked time",
             percent(quality.unexplained_share)

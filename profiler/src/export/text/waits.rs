@@ -39,7 +39,7 @@ pub(super) fn write(page: &mut Page, report: &Report) {
         .checked_sub(SHOWN)
         .filter(|more| *more > 0)
     {
-        page.paragraph(&[], HANG, &[dim(format!("and {more} more, in the JSON"))]);
+        page.paragraph(&[], HANG, &[dim(format!("and {more} more with --json"))]);
     }
 }
 

@@ -81,20 +81,20 @@ pub(super) fn readahead_gain(report: &Report) -> Vec<Said> {
     }
     let gain = without_ns.mean as f64 / with_ns.mean as f64;
     let (severity, verdict, advice) = if gain >= 1.0 {
-        (Severity::Info, format!("{} cheaper", ratio(gain)), "")
+        (Severity::Info, format!("{} faster", ratio(gain)), "")
     } else {
         let advice = "Fetching ahead costs more than it saves here: compare with a smaller \
                       read_ahead_kb";
         (
             Severity::Warning,
-            format!("{} dearer", ratio(1.0 / gain)),
+            format!("{} slower", ratio(1.0 / gain)),
             advice,
         )
     };
     let outcomes = with.outcomes;
     vec![Said {
         severity,
-        summary: format!("Readahead makes cold reading in sequence {verdict} a byte"),
+        summary: format!("Readahead makes sequential cold reads {verdict} per byte"),
         evidence: format!(
             "a {} read takes {} with it and {} without, on average; with it {} hit, {} late, {} miss",
             block(with),
@@ -212,7 +212,7 @@ pub(super) fn small_direct(report: &Report) -> Vec<Said> {
             size(direct_rate),
             size(ahead_rate)
         ),
-        advice: "With O_DIRECT nobody reads ahead: use larger blocks, or more reads at a time"
+        advice: "With O_DIRECT there is no readahead: use larger blocks, or more reads at a time"
             .to_owned(),
     }]
 }

@@ -206,7 +206,7 @@ fn scenarios_are_compared_by_what_they_measured() {
         summaries,
         [
             "A cold 4 KiB read at random takes 100 µs, of which the device works 75.0 µs",
-            "Readahead makes cold reading in sequence 23× cheaper a byte",
+            "Readahead makes sequential cold reads 23× faster per byte",
             "A readahead window is 3.91 MiB on average; vda allows 8 MiB",
             "A cold read through the page cache takes 25.0% longer than a direct one",
             "Direct reads of 4 KiB in sequence are 20× slower than readahead on the same file",
@@ -259,8 +259,8 @@ fn missed_calls_are_a_problem_and_void_witnesses_a_part_of_it() {
             (
                 "missed-calls",
                 Severity::Problem,
-                "24,331 of 80,000 calls (30.4%) were missed: not in the shares, and their time \
-                 is not known"
+                "24,331 of 80,000 calls (30.4%) were missed: not in the shares, and their time is \
+                 unknown"
             ),
             (
                 "witness-disagrees",
@@ -282,8 +282,8 @@ fn missed_calls_are_a_problem_and_void_witnesses_a_part_of_it() {
     let found = findings(&report);
     assert_eq!(
         found[0].evidence,
-        "missed: warm: the begin of 12,010, the end of 12,021, both of 300; the kernel skipped \
-         26,017 runs of the probes; witnesses that prove nothing for it: sectors, run_delay"
+        "not seen: warm: the start of 12,010, the end of 12,021, both of 300; the kernel skipped \
+         26,017 runs of the probes; witnesses that cannot be compared for it: sectors, run_delay"
     );
     assert!(found[0].advice.contains("docs/preemption.md"));
     assert!(found[3].advice.starts_with("Calls were missed for it"));
@@ -298,7 +298,7 @@ fn missed_calls_are_a_problem_and_void_witnesses_a_part_of_it() {
         "{}",
         found[0].summary
     );
-    assert!(found[0].evidence.starts_with("missed: the end of 1; "));
+    assert!(found[0].evidence.starts_with("not seen: the end of 1; "));
 }
 
 #[test]
@@ -357,7 +357,7 @@ fn what_follows_from_missed_calls_is_no_problem_of_its_own() {
         panic!("{found:?}");
     };
     assert_eq!(finding.id, "missed-calls");
-    let void = "witnesses that prove nothing for it: op-bytes, rchar, nvcsw";
+    let void = "witnesses that cannot be compared for it: op-bytes, rchar, nvcsw";
     assert!(finding.evidence.ends_with(void), "{finding:?}");
 }
 

@@ -32,7 +32,7 @@ pub(super) fn missed_calls(report: &Report) -> Vec<Said> {
             whole,
             ..
         } = scenario.missed_calls;
-        let words = [("the begin", begins), ("the end", ends), ("both", whole)];
+        let words = [("the start", begins), ("the end", ends), ("both", whole)];
         let words = words.iter().filter(|(_, calls)| *calls > 0);
         let words: Vec<_> = words
             .map(|(what, calls)| format!("{what} of {}", count(*calls)))
@@ -43,7 +43,7 @@ pub(super) fn missed_calls(report: &Report) -> Vec<Said> {
         }
     });
     let mut evidence = vec![
-        format!("missed: {}", of_each.collect::<Vec<_>>().join("; ")),
+        format!("not seen: {}", of_each.collect::<Vec<_>>().join("; ")),
         why_missed(report),
     ];
     let mut void: Vec<&str> = Vec::new();
@@ -54,14 +54,14 @@ pub(super) fn missed_calls(report: &Report) -> Vec<Said> {
     }
     if !void.is_empty() {
         evidence.push(format!(
-            "witnesses that prove nothing for it: {}",
+            "witnesses that cannot be compared for it: {}",
             void.join(", ")
         ));
     }
     vec![Said {
         severity: Severity::Problem,
         summary: format!(
-            "{} of {} ({}) {} missed: not in the shares, and their time is not known",
+            "{} of {} ({}) {} missed: not in the shares, and their time is unknown",
             count(missed),
             counted(made, "call", "calls"),
             percent(share(missed, made)),
@@ -145,10 +145,10 @@ pub(super) fn odd_facts(report: &Report) -> Vec<Said> {
     let facts = counted(report.quality.odd, "fact has", "facts have");
     vec![Said {
         severity: Severity::Problem,
-        summary: format!("{facts} times that cannot be"),
+        summary: format!("{facts} impossible times"),
         evidence: "They end before they begin, or overlap; their calls are kept out of the shares"
             .to_owned(),
-        advice: "The machine's CPUs do not agree about the time, or the recording is damaged"
+        advice: "The machine's CPUs disagree about the time, or the recording is damaged"
             .to_owned(),
     }]
 }
@@ -304,7 +304,7 @@ pub(super) fn unexplained(report: &Report) -> Vec<Said> {
         report,
         &scenarios,
         Severity::Warning,
-        "Time blocked for reasons that no evidence was found for",
+        "Some blocked time could not be explained",
         "unexplained, of blocked time",
         "The stacks of these waits are in the report",
     );
@@ -330,8 +330,7 @@ pub(super) fn hook_missing(report: &Report) -> Vec<Said> {
         severity: Severity::Warning,
         summary: format!("Hooks are missing: {}", names.join(", ")),
         evidence: without.join("; "),
-        advice: "What they would tell is null in the report. A newer kernel may have them"
-            .to_owned(),
+        advice: "What they would report is null. A newer kernel may have them".to_owned(),
     }]
 }
 
@@ -343,7 +342,7 @@ pub(super) fn iostats_off(report: &Report) -> Vec<Said> {
     let device = workload.device.as_deref().unwrap_or("DEVICE");
     vec![Said {
         severity: Severity::Warning,
-        summary: format!("{device} keeps no statistics, so its requests are told in part only"),
+        summary: format!("{device} has I/O statistics off, so its requests are only partly seen"),
         evidence: format!("/sys/block/{device}/queue/iostats is 0"),
         advice: format!("echo 1 > /sys/block/{device}/queue/iostats, and run again"),
     }]
@@ -356,7 +355,7 @@ pub(super) fn open_calls(report: &Report) -> Vec<Said> {
     let calls = counted(report.quality.open_calls, "call was", "calls were");
     vec![Said {
         severity: Severity::Info,
-        summary: format!("{calls} still going on when the session ended"),
+        summary: format!("{calls} unfinished when the session ended"),
         evidence: "Such calls are in no other number of this report".to_owned(),
         advice: String::new(),
     }]
@@ -388,7 +387,7 @@ pub(super) fn probe_cost(report: &Report) -> Vec<Said> {
         &scenarios,
         Severity::Info,
         format!(
-            "The probes take at most {} a call, and latencies include it",
+            "The probes take at most {} per call, and latencies include it",
             time(a_call)
         ),
         "next to the median call",

@@ -29,7 +29,7 @@ pub(super) fn reclaim(report: &Report) -> Vec<Said> {
         report,
         &scenarios,
         Severity::Warning,
-        "Reads had to free memory before they could go on",
+        "Reads had to free memory before they could continue",
         "reclaim, of the time in calls",
         "Memory of the machine or of the cgroup is short: look at memory.max and memory.pressure",
     )
@@ -51,7 +51,7 @@ pub(super) fn queue_over_device(report: &Report) -> Vec<Said> {
         Severity::Warning,
         "Requests waited longer to be issued than the device worked on them",
         "queue, of the time in calls",
-        "More requests were on the way than the device took: fewer reads at a time, less load by \
+        "More requests were in flight than the device accepts: try fewer reads at a time, less load by \
          others, or another I/O scheduler",
     )
 }
@@ -64,10 +64,10 @@ pub(super) fn runqueue_delay(report: &Report) -> Vec<Said> {
         report,
         &scenarios,
         Severity::Warning,
-        "Threads were ready to go on, but had to wait for a CPU",
+        "Threads were ready to run but waited for a CPU",
         "runqueue and preempted, of the time in calls",
-        "CPUs are busy with others, or sleep too deeply to wake fast; storage is not to blame \
-         for this part",
+        "CPUs are busy with other threads, or are slow to leave deep idle states; storage is not \
+         to blame for this part",
     )
 }
 
@@ -141,7 +141,7 @@ pub(super) fn metadata_reads(report: &Report) -> Vec<Said> {
         report,
         &scenarios,
         Severity::Info,
-        "Part of the waiting is for the file system's own data, not for the file's",
+        "Part of the waiting is for the file system's metadata, not for the file's data",
         "metadata, of blocked time",
         "A fragmented file needs more of it; a second run finds it in memory",
     )
@@ -165,11 +165,11 @@ pub(super) fn readahead_late(report: &Report) -> Vec<Said> {
     vec![Said {
         severity: Severity::Info,
         summary: format!(
-            "{} waited for pages that were on their way already",
+            "{} waited for pages that were already being read",
             counted(late, "call", "calls"),
         ),
         evidence: format!(
-            "{} of the calls; of the time in them: {}",
+            "{} of the calls; of the time: {}",
             percent(share(late, all)),
             shares_of(report, &scenarios),
         ),

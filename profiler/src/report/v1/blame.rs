@@ -35,7 +35,7 @@ pub struct Blame<T> {
     pub server: T,
     /// Asleep until the other end of a pipe, socket or terminal did something.
     pub peer: T,
-    /// Asleep for a reason that no evidence was found for.
+    /// Asleep, and no evidence of the reason was found.
     pub unexplained: T,
 }
 

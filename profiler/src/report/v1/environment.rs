@@ -54,9 +54,9 @@ pub struct Session {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Hook {
     /// Name of the tracepoint; or `fentry/` or `fexit/` and the function whose begin or end
-    /// tells the same on a kernel without that tracepoint.
+    /// is its equivalent on a kernel without that tracepoint.
     pub hook: String,
-    /// Whether it, or an alternative that tells the same, was attached.
+    /// Whether it, or an equivalent, was attached.
     pub attached: bool,
     /// What is lost without it, in words.
     pub without_it: String,

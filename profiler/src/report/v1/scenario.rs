@@ -8,7 +8,7 @@ use crate::report::sums::sum;
 
 /// A workload together with the state it started in, and where its time went.
 ///
-/// Calls are *told* when anything of note happened in them: the kernel side then
+/// Calls are *reported* when anything of note happened in them: the kernel side then
 /// sends their facts. All others are *quiet*: counted in the kernel, 100 % `cpu`,
 /// their latency known to 1.6 %.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -17,7 +17,7 @@ pub struct Scenario {
     pub name: String,
     /// What the workload did.
     pub workload: Workload,
-    /// Read calls and waiting faults that ended in this scenario: quiet, told and
+    /// Read calls and waiting faults that ended in this scenario: quiet, reported and
     /// incomplete ones. `calls` and `missed_calls.total` together are the calls made.
     pub calls: u64,
     /// Read calls that the probes did not see, or saw only one end of. They are in no
@@ -67,7 +67,7 @@ pub struct Scenario {
     /// What complete calls waited for, longest sum first; one entry for each cause,
     /// detail and stack. A cause's entries add up to its `blame_ns`.
     pub waits: Vec<Wait>,
-    /// The slowest told calls, slowest first.
+    /// The slowest reported calls, slowest first.
     pub slowest: Vec<SlowCall>,
     /// The workload's own record of its ops; null if it keeps none.
     pub ops: Option<OpRecord>,
@@ -146,7 +146,7 @@ pub struct Workload {
     pub scheduler: Option<String>,
 }
 
-/// Pages of the file in the page cache, as the kernel told when asked.
+/// Pages of the file in the page cache, as the kernel says when asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Residency {
     /// Pages resident before the first op.
@@ -163,7 +163,7 @@ pub struct Residency {
 
 /// Durations of calls, in nanoseconds.
 ///
-/// Quantiles are off by at most 0.1 % for told and 1.7 % for quiet calls.
+/// Quantiles are off by at most 0.1 % for reported and 1.7 % for quiet calls.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Latency {
     /// Shortest.
@@ -299,14 +299,14 @@ pub struct Quantiles {
     pub max: u64,
 }
 
-/// What readahead did for told calls.
+/// What readahead did for reported calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Readahead {
-    /// Windows begun; null if the kernel does not tell.
+    /// Windows begun; null if the kernel does not show it.
     pub windows: Option<u64>,
-    /// Those begun because a page was missing; null if the kernel does not tell.
+    /// Those begun because a page was missing; null if the kernel does not show it.
     pub windows_sync: Option<u64>,
-    /// Those begun because a marked page was reached; null if the kernel does not tell.
+    /// Those begun because a marked page was reached; null if the kernel does not show it.
     pub windows_async: Option<u64>,
     /// Pages that calls added to the page cache of their file.
     pub pages_filled: u64,
@@ -332,7 +332,7 @@ pub struct Faults {
     pub ahead: u64,
 }
 
-/// Times that told calls were switched out, waiting faults among them.
+/// Times that reported calls were switched out, waiting faults among them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Switches {
     /// Because they had to wait for something.

@@ -84,7 +84,7 @@ pub struct Quality {
     /// already; null if not known.
     pub recursion_misses: Option<u64>,
     /// `recursion_misses`, by hook: those that had some. Of the whole machine, not of the
-    /// watched threads alone. Empty also where `recursion_misses` is not told by hook.
+    /// watched threads alone. Empty also where `recursion_misses` is not known by hook.
     #[serde(default)]
     pub recursion_misses_by_hook: Vec<HookMisses>,
     /// Processes that made BPF map system calls while a scenario ran, those with most first.
@@ -112,7 +112,7 @@ pub struct Quality {
     pub unexplained_ns: u64,
     /// Records that could not be decoded.
     pub malformed: u64,
-    /// Facts whose times cannot be: they end before they begin, or overlap. They are
+    /// Facts with impossible times: they end before they begin, or overlap. They are
     /// left out, and their calls are incomplete.
     #[serde(default)]
     pub odd: u64,
@@ -177,7 +177,8 @@ pub struct KindCounts {
     pub ended: u64,
 }
 
-/// What the profiler itself cost; null where not measured, as in a replayed recording.
+/// What the profiler itself cost; null where it was not measured. A replay gives what the
+/// recorded session cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OwnCost {
     /// Run time of all probes on all CPUs, in nanoseconds.

@@ -99,8 +99,9 @@ impl Watched for Process {
         self.threads = process::threads(self.pid);
         match process::threads_in_reads(self.pid).len() {
             0 => {}
+            1 => live.note("1 call had begun before watching started; it is not counted".into()),
             begun => live.note(format!(
-                "calls that were going on when the session began: {begun}; they are in no scenario"
+                "{begun} calls had begun before watching started; they are not counted"
             )),
         }
         self.before = readings::counts(self.pid, None);
