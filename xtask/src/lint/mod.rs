@@ -4,6 +4,7 @@ mod circle;
 mod direction;
 mod kernel_side;
 mod length;
+mod optional;
 mod source;
 
 use std::process::{Command, ExitCode};
@@ -23,6 +24,7 @@ pub(crate) fn door(args: &args::Lint) -> Result<ExitCode> {
         let clippy = ["clippy", "--all-targets", "--", "-D", "warnings"];
         checks.push(("clippy", shown_run(&mut cargo::cargo(&clippy))));
         checks.push(("kernel side", kernel_side::check(&decision)));
+        checks.extend(optional::checks());
     }
     let mut code = ExitCode::SUCCESS;
     for (name, outcome) in checks {
@@ -44,7 +46,8 @@ fn shown_run(command: &mut Command) -> Result<()> {
 
 /// The project's own rules, on every Rust file of the workspace.
 fn rules() -> Result<()> {
-    let sources = source::all(&cargo::root())?;
+    let root = cargo::root();
+    let sources = source::all(&root)?;
     let complaints = sources.iter().flat_map(|source| {
         let long = length::complaint(source);
         long.into_iter().chain(direction::complaints(source))
