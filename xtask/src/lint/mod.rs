@@ -6,6 +6,7 @@ mod kernel_side;
 mod length;
 mod optional;
 mod source;
+mod words;
 
 use std::process::{Command, ExitCode};
 
@@ -53,6 +54,7 @@ fn rules() -> Result<()> {
         long.into_iter().chain(direction::complaints(source))
     });
     let complaints = complaints.chain(circle::complaints(&sources));
+    let complaints = complaints.chain(words::complaints(&root, &sources)?);
     let complaints = complaints.collect::<Vec<_>>();
     if complaints.is_empty() {
         return Ok(());
