@@ -1,8 +1,8 @@
 //! Why did this `read()` block?
 //!
 //! Data flows one way: probes → [`ring`] → [`collect`] → [`correlate`] → [`blame`] →
-//! [`report`] → [`render`]. Nothing imports from a later stage; `correlate`, `blame`,
-//! `report` and `render` do no I/O. [`load`] puts the probes into the kernel,
+//! [`sink`], [`report`] → [`export`]. Nothing imports from a later stage; `correlate`, `blame`,
+//! `sink`, `report` and `export` do no I/O. [`load`] puts the probes into the kernel,
 //! [`workload`] is the bundled reader (it knows nothing of the profiler), and [`cli`]
 //! turns arguments into a plan and runs it.
 
@@ -10,9 +10,10 @@ pub mod blame;
 pub mod cli;
 pub mod collect;
 pub mod correlate;
+pub mod export;
 pub mod load;
-pub mod render;
 pub mod report;
 pub mod ring;
 pub mod session;
+pub mod sink;
 pub mod workload;

@@ -1,9 +1,6 @@
 use std::process::ExitCode;
 
-use profiler::{
-    cli::{self, gate},
-    workload::reader,
-};
+use profiler::{cli, session::gate, workload::reader};
 
 fn main() -> ExitCode {
     // The profiler starts itself as a reader, and as the gate before a command. Both
@@ -17,7 +14,7 @@ fn main() -> ExitCode {
     ended.unwrap_or_else(|error| {
         eprintln!(
             "profiler: {}",
-            profiler::render::sanitize(&format!("{error:#}"))
+            profiler::export::sanitize(&format!("{error:#}"))
         );
         ExitCode::FAILURE
     })

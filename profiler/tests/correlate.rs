@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use fastrand::Rng;
 use profiler::{
-    correlate::{Completeness, Correlator, MAX_FACTS, MAX_FACTS_PER_CALL, MAX_THREADS},
+    correlate::{Came, Completeness, Correlator, MAX_FACTS, MAX_FACTS_PER_CALL, MAX_THREADS},
     ring::Fact,
 };
 use profiler_common::fact::{Ended, Head, Reclaim, Request, RequestFacts, Wait};
@@ -132,7 +132,7 @@ fn every_end_gives_its_call_with_what_arrived_and_says_what_did_not() {
         let (facts, mut fates) = story(&mut Rng::with_seed(seed));
         let mut correlator = Correlator::default();
         for fact in facts {
-            let Some(call) = correlator.fact(fact) else {
+            let Some(call) = correlator.fact(fact).call() else {
                 continue;
             };
             let key = (call.ended.head.tid, call.ended.head.call_ns);
@@ -196,7 +196,7 @@ fn no_order_of_facts_is_too_absurd() {
             let ends = matches!(fact, Fact::Ended(_));
             taken += 1;
             let odd = correlator.odd();
-            let call = correlator.fact(fact);
+            let call = correlator.fact(fact).call();
             assert_eq!(call.is_some(), ends, "seed {seed}");
             if let Some(call) = call {
                 let arrived = (call.waits.len() + call.reclaims.len()) as u32;
@@ -221,7 +221,7 @@ fn threads_that_never_end_are_bounded() {
     }
     // Those heard of last are the ones that are kept, and no one goes uncounted.
     let call = correlator.fact(ended(threads - 1, 10, 10 + u64::from(threads), 1));
-    assert!(call.unwrap().is_complete());
+    assert!(call.call().unwrap().is_complete());
     let orphans = correlator.orphans();
     let left = correlator.finish().len() as u64;
     assert_eq!(orphans + left + 1, u64::from(threads));
@@ -260,9 +260,13 @@ fn facts_of_calls_that_never_end_are_bounded() {
     let facts = MAX_FACTS_PER_CALL as u32;
     let last = correlator
         .fact(ended(threads - 1, 10, 1 << 40, facts))
+        .call()
         .unwrap();
     assert_eq!(last.completeness, Completeness::Lost(facts));
-    let first = correlator.fact(ended(0, 10, 1 << 40, facts)).unwrap();
+    let first = correlator
+        .fact(ended(0, 10, 1 << 40, facts))
+        .call()
+        .unwrap();
     assert!(first.is_complete());
     correlator.fact(wait(0, 1 << 41, 1 << 42));
     assert_eq!(correlator.kept(), MAX_FACTS - MAX_FACTS_PER_CALL + 1);
@@ -334,14 +338,15 @@ fn times_that_cannot_be_mark_their_call() {
     ];
     for (what, fact) in odd {
         let mut correlator = Correlator::default();
-        assert!(correlator.fact(fact).is_none(), "{what}");
-        let call = correlator.fact(ended(1, 100, 200, 1)).unwrap();
+        assert!(matches!(correlator.fact(fact), Came::LeftOut), "{what}");
+        let call = correlator.fact(ended(1, 100, 200, 1)).call().unwrap();
         assert_eq!(call.completeness, Completeness::Lost(1), "{what}");
         assert_eq!((correlator.odd(), call.ns()), (1, 100), "{what}");
         // The next call has nothing to do with it.
         assert!(
             correlator
                 .fact(ended(1, 300, 310, 0))
+                .call()
                 .unwrap()
                 .is_complete()
         );
@@ -356,13 +361,13 @@ fn an_end_that_cannot_be_marks_its_call() {
     ] {
         let mut correlator = Correlator::default();
         correlator.fact(Fact::Wait(stay(110, 150, 160)));
-        let call = correlator.fact(ended(1, 100, end_ns, 1)).unwrap();
+        let call = correlator.fact(ended(1, 100, end_ns, 1)).call().unwrap();
         assert_eq!(call.completeness, Completeness::Odd, "{what}");
         assert_eq!(correlator.odd(), 1, "{what}");
     }
     // One that begins in the future ends before it begins.
     let mut correlator = Correlator::default();
-    let call = correlator.fact(ended(1, u64::MAX, 200, 0)).unwrap();
+    let call = correlator.fact(ended(1, u64::MAX, 200, 0)).call().unwrap();
     assert_eq!((call.ns(), call.is_complete()), (0, false));
 }
 
@@ -373,7 +378,7 @@ fn waits_that_overlap_cannot_both_have_been() {
     correlator.fact(Fact::Wait(stay(149, 0, 160)));
     correlator.fact(Fact::Wait(stay(120, 0, 130)));
     assert_eq!((correlator.odd(), correlator.kept()), (2, 1));
-    let call = correlator.fact(ended(1, 100, 200, 3)).unwrap();
+    let call = correlator.fact(ended(1, 100, 200, 3)).call().unwrap();
     assert_eq!(call.completeness, Completeness::Lost(2));
 }
 
@@ -390,7 +395,7 @@ fn equal_times_are_possible() {
             }));
             correlator.fact(reclaim(1, time, time));
         }
-        let call = correlator.fact(ended(1, time, time, 6)).unwrap();
+        let call = correlator.fact(ended(1, time, time, 6)).call().unwrap();
         assert_eq!((correlator.odd(), call.ns()), (0, 0));
         assert!(call.is_complete());
     }
@@ -406,12 +411,13 @@ fn an_odd_request_is_left_out() {
         })
     };
     let mut correlator = Correlator::default();
-    correlator.fact(of(100, finished(120, 110, 130)));
-    correlator.fact(of(500, finished(0, 0, 130)));
-    assert_eq!((correlator.odd(), correlator.late_requests()), (2, 0));
-    let call = correlator.fact(ended(1, 100, 200, 0)).unwrap();
+    let left_out = |came| matches!(came, Came::LeftOut);
+    assert!(left_out(correlator.fact(of(100, finished(120, 110, 130)))));
+    assert!(left_out(correlator.fact(of(500, finished(0, 0, 130)))));
+    assert_eq!(correlator.odd(), 2);
+    let call = correlator.fact(ended(1, 100, 200, 0)).call().unwrap();
     assert!(call.requests.is_empty() && call.is_complete());
     // After the call as in it.
-    correlator.fact(of(100, finished(120, 110, 130)));
-    assert_eq!((correlator.odd(), correlator.late_requests()), (3, 0));
+    assert!(left_out(correlator.fact(of(100, finished(120, 110, 130)))));
+    assert_eq!(correlator.odd(), 3);
 }

@@ -51,7 +51,10 @@ fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
         return 0;
     }
     if target::begins_with_exec(task) {
-        let _ = target::watch(task);
+        if let Some(mut thread) = target::watch(task) {
+            // It is in the middle of exec, whose end is to come.
+            account::exec(task, &mut thread);
+        }
         // Exec itself reads the program's headers, and the kernel counts that as reads.
         count(|c| &mut c.reads_before, task.reads());
         count(|c| &mut c.bytes_before, task.bytes_read());

@@ -4,7 +4,8 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::{load::Way, workload::Scenario};
+use super::output::Asked;
+use crate::{export::FORMATS, load::Way, workload::Scenario};
 
 /// Why did this read() block? Says for every read where its nanoseconds went.
 #[derive(Debug, Parser)]
@@ -64,9 +65,8 @@ Examples:
 /// What all watching commands take.
 #[derive(Debug, Args)]
 pub(super) struct WatchArgs {
-    /// Write the report as JSON to FILE; "-": to standard output, and nothing else there
-    #[arg(long, value_name = "FILE")]
-    pub json: Option<PathBuf>,
+    #[command(flatten)]
+    pub export: ExportArgs,
     /// Keep the session's facts in FILE, for `profiler report FILE`
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
@@ -89,9 +89,41 @@ pub(super) struct WatchArgs {
     /// How to see begins and ends of calls, to compare the ways
     #[arg(long, value_name = "WAY", value_enum, default_value_t = Way::Auto, conflicts_with = "quiet_neighbours")]
     pub entry: Way,
+    /// Write a line feed to descriptor N, and close it, once the target is watched
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(3..))]
+    pub ready_fd: Option<i32>,
     /// Say on standard error what the probes do
     #[arg(long)]
     pub verbose: bool,
+}
+
+/// What is written besides the text.
+#[derive(Debug, Args)]
+pub(super) struct ExportArgs {
+    /// Write the report as JSON to FILE; "-": to standard output, and nothing else there
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    #[arg(long = "export", value_name = "FORMAT=FILE", help = formats())]
+    exports: Vec<Asked>,
+}
+
+impl ExportArgs {
+    /// All that is to be written, in the order in which it was asked for.
+    pub(super) fn asked(&self) -> Vec<Asked> {
+        let json = self.json.as_deref().map(Asked::json);
+        json.into_iter()
+            .chain(self.exports.iter().cloned())
+            .collect()
+    }
+}
+
+fn formats() -> String {
+    let formats = FORMATS.map(|format| format!("{} ({})", format.name, format.about));
+    format!(
+        "Write it as FORMAT to FILE, \"-\" being standard output; may be given several times. \
+         Formats: {}",
+        formats.join(", ")
+    )
 }
 
 #[derive(Debug, Args)]
@@ -150,8 +182,11 @@ pub(super) struct AttachArgs {
 pub(super) struct ReportArgs {
     /// A report (JSON) or a recording
     pub file: PathBuf,
-    #[arg(long, value_enum, default_value_t = Format::Text)]
+    /// What to show on standard output
+    #[arg(long, value_enum, default_value_t = Format::Text, conflicts_with_all = ["json", "exports"])]
     pub format: Format,
+    #[command(flatten)]
+    pub export: ExportArgs,
 }
 
 /// What a report can be shown as.

@@ -1,23 +1,17 @@
 //! Arguments → plan → run.
 //!
 //! - [`args`]: what can be typed.
-//! - [`bench`], [`run`], [`attach`]: the commands that watch.
+//! - [`watch`]: the commands that watch: `bench`, `run`, `attach`.
 //! - [`report`], [`doctor`]: those that need no rights.
-//! - [`gate`]: holds a command until it is watched.
-//! - [`output`]: where reports go; [`progress`]: what is said meanwhile;
-//!   [`interrupt`]: ^C.
+//! - [`output`], [`destination`]: what is written, and where to.
+//! - [`progress`]: what is said meanwhile.
 
 mod args;
-mod attach;
-mod bench;
+mod destination;
 mod doctor;
-pub mod gate;
-mod interrupt;
 mod output;
 mod progress;
-mod readings;
 mod report;
-mod run;
 mod watch;
 
 use std::{env, ffi::OsString, process::ExitCode};
@@ -27,15 +21,15 @@ use clap::{CommandFactory as _, Parser as _, error::ErrorKind};
 
 use args::{Cli, Command};
 
-use crate::render::sanitize;
+use crate::export::sanitize;
 
 /// Runs the program; the error is for the caller to show.
 pub fn main() -> Result<ExitCode> {
     let cli = Cli::try_parse().unwrap_or_else(|error| refuse(error));
     match cli.command {
-        Command::Bench(args) => bench::main(&args),
-        Command::Run(args) => run::main(&args),
-        Command::Attach(args) => attach::main(&args),
+        Command::Bench(args) => watch::bench(&args),
+        Command::Run(args) => watch::run(&args),
+        Command::Attach(args) => watch::attach(&args),
         Command::Report(args) => report::main(&args),
         Command::Schema => output::print(&format!("{:#}\n", crate::report::schema())),
         Command::Doctor => doctor::main(),

@@ -1,134 +1,152 @@
-//! Where reports go.
+//! Everything that is written of a session: the exports that were asked for, and the text on
+//! the terminal.
 
 use std::{
-    fs,
-    io::{self, IsTerminal as _, Write as _},
+    io::{self, IsTerminal, Write as _},
     os::fd::AsFd,
-    path::{Path, PathBuf},
     process::ExitCode,
+    str::FromStr,
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
+use profiler_common::fact::RequestFacts;
 
+use super::destination::{Destination, unless_broken_pipe};
 use crate::{
-    render::{json, text},
+    blame::Verdict,
+    correlate::Call,
+    export::{Export, FORMATS, Format, JSON, Look, TEXT},
     report::v1::Report,
-    workload::Identity,
+    sink::{Names, Sink},
 };
 
-/// Where the JSON goes, checked before the session starts.
-#[derive(Debug)]
-pub(super) enum Json {
-    Nowhere,
-    StandardOutput,
-    File(PathBuf),
+/// `FORMAT=FILE`, as it was typed.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    format: &'static Format,
+    to: Destination,
 }
 
-impl Json {
-    /// Makes sure that a report can be written there when the time comes.
-    pub(super) fn check(to: Option<&Path>) -> Result<Self> {
-        let Some(path) = to else {
-            return Ok(Self::Nowhere);
+impl Asked {
+    /// `--json FILE`: the short way to `--export json=FILE`.
+    pub(super) fn json(path: &std::path::Path) -> Self {
+        Self {
+            format: &JSON,
+            to: Destination::of(path),
+        }
+    }
+}
+
+impl FromStr for Asked {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let Some((name, path)) = text.split_once('=').filter(|(_, path)| !path.is_empty()) else {
+            return Err(format!("write FORMAT=FILE, as in {}=out", JSON.name));
         };
-        if path == Path::new("-") {
-            return Ok(Self::StandardOutput);
+        let format = Format::by_name(name).ok_or_else(|| {
+            let names = FORMATS.map(|format| format.name).join(", ");
+            format!("there is no format {name}; the formats are {names}")
+        })?;
+        Ok(Self {
+            format,
+            to: Destination::of(path.as_ref()),
+        })
+    }
+}
+
+/// The exports of a session. As a sink it hands on what it is given to each of them.
+#[derive(Default)]
+pub(super) struct Exports(Vec<Output>);
+
+struct Output {
+    export: Box<dyn Export>,
+    to: Destination,
+}
+
+impl Exports {
+    /// Begins those that were asked for, once it is sure that each can be written.
+    ///
+    /// # Errors
+    ///
+    /// One cannot be written, or standard output was asked for twice.
+    pub(super) fn begin(asked: &[Asked]) -> Result<Self> {
+        let on_standard_output = |asked: &&Asked| asked.to == Destination::StandardOutput;
+        if asked.iter().filter(on_standard_output).count() > 1 {
+            bail!("two exports go to standard output: give one of them a file");
         }
-        if is_special(path) {
-            fs::OpenOptions::new()
-                .write(true)
-                .open(path)
-                .with_context(|| format!("cannot write the report to {path:?}"))?;
-        } else {
-            temporary_beside(path)?;
+        let mut outputs = Vec::new();
+        for Asked { format, to } in asked {
+            to.check()?;
+            outputs.push(Output {
+                export: (format.begin)(),
+                to: to.clone(),
+            });
         }
-        Ok(Self::File(path.into()))
+        Ok(Self(outputs))
     }
 
-    /// Writes the report, whole or not at all.
-    pub(super) fn write(&self, report: &Report) -> Result<()> {
-        match self {
-            Self::Nowhere => Ok(()),
-            Self::StandardOutput => {
-                let mut out = io::BufWriter::new(io::stdout().lock());
-                let written = json::render(report, &mut out).and_then(|()| out.flush());
-                unless_broken_pipe(written).context("cannot write to standard output")
-            }
-            Self::File(path) if is_special(path) => {
-                let file = fs::OpenOptions::new().write(true).open(path);
-                file.and_then(|mut file| json::render(report, &mut file))
-                    .with_context(|| format!("cannot write the report to {path:?}"))
-            }
-            Self::File(path) => {
-                let mut file = temporary_beside(path)?;
-                let written = {
-                    let mut out = io::BufWriter::new(&mut file);
-                    json::render(report, &mut out).and_then(|()| out.flush())
-                };
-                written.with_context(|| format!("cannot write the report to {path:?}"))?;
-                give_to_invoking_user(file.as_file())?;
-                file.persist(path)
-                    .map_err(|error| error.error)
-                    .with_context(|| format!("cannot write the report to {path:?}"))?;
-                Ok(())
-            }
+    /// Writes them all; the error is that of the first that cannot be written.
+    pub(super) fn finish(&mut self, report: &Report) -> Result<()> {
+        let mut first = Ok(());
+        for Output { export, to } in &mut self.0 {
+            let look = Look::default();
+            let written = to.write(&mut |out| export.finish(report, &look, out));
+            first = first.and(written);
         }
+        first
     }
 
     /// Is standard output taken?
-    pub(super) fn is_standard_output(&self) -> bool {
-        matches!(self, Self::StandardOutput)
+    pub(super) fn take_standard_output(&self) -> bool {
+        let outputs = self.0.iter();
+        outputs
+            .map(|it| &it.to)
+            .any(|to| *to == Destination::StandardOutput)
     }
 }
 
-/// A file made by root for the user who called sudo is theirs.
-pub(super) fn give_to_invoking_user(file: &fs::File) -> Result<()> {
-    let identity = Identity::invoking()?;
-    let (uid, gid) = (identity.uid, identity.gid);
-    if rustix::process::geteuid().is_root() && uid != 0 {
-        rustix::fs::fchown(
-            file,
-            Some(rustix::fs::Uid::from_raw(uid)),
-            Some(rustix::fs::Gid::from_raw(gid)),
-        )
-        .context("cannot give the file to the user who called sudo")?;
+impl Sink for Exports {
+    fn begin(&mut self, scenario: &str) {
+        self.0.iter_mut().for_each(|it| it.export.begin(scenario));
     }
-    Ok(())
-}
 
-/// Something that is there and no regular file (a pipe, /dev/null) is written to, not
-/// replaced.
-fn is_special(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|metadata| !metadata.is_file())
-}
+    fn request(&mut self, request: &RequestFacts) {
+        self.0.iter_mut().for_each(|it| it.export.request(request));
+    }
 
-fn temporary_beside(path: &Path) -> Result<tempfile::NamedTempFile> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    tempfile::Builder::new()
-        .prefix(".profiler-")
-        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
-        .tempfile_in(folder)
-        .with_context(|| format!("cannot write the report to {path:?}: its folder is not writable"))
+    fn call(&mut self, call: &Call, verdict: &Verdict, names: &dyn Names) {
+        let outputs = self.0.iter_mut();
+        outputs.for_each(|it| it.export.call(call, verdict, names));
+    }
+
+    fn tick(&mut self, at_ns: u64) {
+        self.0.iter_mut().for_each(|it| it.export.tick(at_ns));
+    }
+
+    fn end(&mut self) {
+        self.0.iter_mut().for_each(|it| it.export.end());
+    }
 }
 
 /// Shows a report on standard output.
 pub(super) fn show(report: &Report) -> Result<()> {
     let out = io::stdout();
-    let options = options(&out, out.is_terminal());
-    let mut out = io::BufWriter::new(out.lock());
-    let written = text::render(report, &mut out, &options).and_then(|()| out.flush());
-    unless_broken_pipe(written).context("cannot write to standard output")
+    let look = look(&out);
+    show_on(report, &look, out.lock()).context("cannot write to standard output")
 }
 
 /// Shows a report on standard error.
 pub(super) fn show_on_error(report: &Report) -> Result<()> {
     let out = io::stderr();
-    let options = options(&out, out.is_terminal());
-    let mut out = io::BufWriter::new(out.lock());
-    let written = text::render(report, &mut out, &options).and_then(|()| out.flush());
-    unless_broken_pipe(written).context("cannot write to standard error")
+    let look = look(&out);
+    show_on(report, &look, out.lock()).context("cannot write to standard error")
+}
+
+fn show_on(report: &Report, look: &Look, out: impl io::Write) -> io::Result<()> {
+    let mut out = io::BufWriter::new(out);
+    let written = TEXT.write(report, look, &mut out);
+    unless_broken_pipe(written.and_then(|()| out.flush()))
 }
 
 /// Prints text on standard output.
@@ -138,19 +156,41 @@ pub(super) fn print(text: &str) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Who stops reading (`| head`) has seen enough.
-fn unless_broken_pipe(written: io::Result<()>) -> io::Result<()> {
-    match written {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => written,
+fn look(out: &(impl AsFd + IsTerminal)) -> Look {
+    let width = rustix::termios::tcgetwinsize(out).map_or(80, |size| usize::from(size.ws_col));
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    Look {
+        width: width.clamp(60, 200),
+        colour: out.is_terminal() && !plain,
     }
 }
 
-fn options(out: impl AsFd, terminal: bool) -> text::Options {
-    let width = rustix::termios::tcgetwinsize(out).map_or(80, |size| usize::from(size.ws_col));
-    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    text::Options {
-        width: width.clamp(60, 200),
-        colour: terminal && !plain,
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_export_is_a_format_and_a_file() {
+        let asked: Asked = "json=a=b".parse().unwrap();
+        assert_eq!(asked.format.name, "json");
+        assert_eq!(asked.to, Destination::File("a=b".into()));
+        let asked: Asked = "text=-".parse().unwrap();
+        assert_eq!(asked.to, Destination::StandardOutput);
+        for wrong in ["json", "json=", "=x"] {
+            assert!(wrong.parse::<Asked>().is_err(), "{wrong}");
+        }
+        let error = "xml=x".parse::<Asked>().unwrap_err();
+        assert!(
+            error.contains("xml") && error.contains("text, json"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn standard_output_has_room_for_one() {
+        let asked: Vec<Asked> = ["json=-", "text=-"].map(|it| it.parse().unwrap()).into();
+        assert!(Exports::begin(&asked).is_err());
+        let exports = Exports::begin(&asked[..1]).unwrap();
+        assert!(exports.take_standard_output());
     }
 }

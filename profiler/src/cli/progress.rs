@@ -4,8 +4,32 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
-/// A bar for something measured in bytes.
-pub(super) fn bytes(what: &'static str, total: u64) -> ProgressBar {
+use crate::session::{Message, Said};
+
+/// Says what a session is doing.
+pub(super) fn say(message: Message) -> Box<dyn Said> {
+    Box::new(Line(match message {
+        Message::MakingFile(bytes) => bar("making a file", bytes),
+        Message::Doing(what) => line(what),
+    }))
+}
+
+struct Line(ProgressBar);
+
+impl Said for Line {
+    fn bytes(&self, done: u64) {
+        self.0.set_position(done);
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// For something measured in bytes.
+fn bar(what: &'static str, total: u64) -> ProgressBar {
     let style = ProgressStyle::with_template(
         "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}",
     );
@@ -18,8 +42,8 @@ pub(super) fn bytes(what: &'static str, total: u64) -> ProgressBar {
     }
 }
 
-/// A line for something whose length is not known.
-pub(super) fn line(what: String) -> ProgressBar {
+/// For something whose length is not known.
+fn line(what: String) -> ProgressBar {
     let line = ProgressBar::new_spinner()
         .with_message(what)
         .with_finish(ProgressFinish::AndClear);

@@ -11,12 +11,12 @@ use anyhow::{Context as _, Result, bail};
 
 use super::{
     args::{Format, ReportArgs},
-    output::{self, Json},
+    output::{self, Asked, Exports},
 };
 use crate::{
     collect::recording::{FAMILY, MAGIC, Reader, fill},
     report::{self, v1::Report},
-    session::replay,
+    session::replay_to,
 };
 
 /// A report is at most so large: the largest has a thousand calls in full, some 40 MiB.
@@ -25,15 +25,21 @@ const MAX_REPORT: u64 = 64 << 20;
 
 /// Shows what is in the file.
 pub(super) fn main(args: &ReportArgs) -> Result<ExitCode> {
-    let report = read(&args.file).with_context(|| format!("{:?}", args.file))?;
-    match args.format {
-        Format::Text => output::show(&report)?,
-        Format::Json => Json::StandardOutput.write(&report)?,
+    let mut asked = args.export.asked();
+    if args.format == Format::Json {
+        asked.push(Asked::json(Path::new("-")));
     }
+    let exports = Exports::begin(&asked)?;
+    let (report, mut exports) =
+        read(&args.file, exports).with_context(|| format!("{:?}", args.file))?;
+    if !exports.take_standard_output() {
+        output::show(&report)?;
+    }
+    exports.finish(&report)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn read(path: &Path) -> Result<Report> {
+fn read(path: &Path, exports: Exports) -> Result<(Report, Exports)> {
     let mut first = [0; MAGIC.len()];
     let mut file = File::open(path).context("cannot open it")?;
     if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
@@ -46,7 +52,8 @@ fn read(path: &Path) -> Result<Report> {
     let rest = first[..got].chain(file);
     // One of another version says so itself.
     if first[..got].starts_with(FAMILY) {
-        return replay(Reader::new(BufReader::with_capacity(1 << 20, rest))?);
+        let reader = Reader::new(BufReader::with_capacity(1 << 20, rest))?;
+        return replay_to(reader, exports);
     }
     if !begins_like_json(&first[..got]) {
         bail!("it is neither a report (JSON) nor a recording of this program");
@@ -58,7 +65,7 @@ fn read(path: &Path) -> Result<Report> {
     if text.len() as u64 > MAX_REPORT {
         bail!("it is larger than any report (64 MiB), and no recording");
     }
-    report::read(&text)
+    Ok((report::read(&text)?, exports))
 }
 
 /// Whether it may be an object, as every report is: what is not need not be read to its

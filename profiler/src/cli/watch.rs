@@ -1,24 +1,116 @@
-//! What the watching commands have in common.
+//! The commands that watch: arguments → plan → session → what is written of it.
+
+use std::{
+    os::fd::{BorrowedFd, FromRawFd as _, OwnedFd},
+    process::ExitCode,
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result, bail};
-use profiler_common::{
-    control::{CONTROL_EVERY_CALL, Control},
-    target::Target,
+
+use super::{
+    args::{AttachArgs, BenchArgs, RunArgs, WatchArgs},
+    output::{self, Exports},
+    progress,
 };
-use tokio::io::unix::AsyncFd;
+use crate::{
+    load,
+    session::{
+        Driven, Interrupt, drive,
+        plan::{Plan, ReaderPlan, Selection, Target},
+    },
+    workload::{Options, Scenario},
+};
 
-use super::{args::WatchArgs, output};
-use crate::{collect::priority, load, session::live};
+/// `profiler bench`: the bundled reader, in known states.
+pub(super) fn bench(args: &BenchArgs) -> Result<ExitCode> {
+    let scenarios: Vec<&Scenario> = match args.scenario.as_slice() {
+        [] => Scenario::ALL.iter().collect(),
+        some => some.to_vec(),
+    };
+    let Ok(block_size) = u32::try_from(args.block_size) else {
+        bail!(
+            "a block of {} bytes is too large: at most 4 GiB less one",
+            args.block_size
+        )
+    };
+    let target = Target::Reader(ReaderPlan {
+        path: args.path.clone(),
+        dir: args.dir.clone(),
+        size: args.size,
+        scenarios,
+        options: Options {
+            block_size,
+            threads: args.threads,
+            reads: args.reads,
+            ..Options::default()
+        },
+        drop_caches: args.drop_caches,
+    });
+    watch(&args.watch, target, None, Text::OnStandardOutput)
+}
 
-/// The plan of a live session.
-pub(super) fn plan(args: &WatchArgs, target: String) -> live::Plan {
-    live::Plan {
+/// `profiler run -- COMMAND…`: a command from its first instruction to its end.
+pub(super) fn run(args: &RunArgs) -> Result<ExitCode> {
+    let target = Target::Command(args.command.clone());
+    watch(&args.watch, target, None, Text::OnStandardError)
+}
+
+/// `profiler attach --pid N`: a process that runs already.
+pub(super) fn attach(args: &AttachArgs) -> Result<ExitCode> {
+    let target = Target::Process(args.pid);
+    watch(&args.watch, target, args.duration, Text::OnStandardOutput)
+}
+
+/// Where the text of the report goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Text {
+    OnStandardOutput,
+    /// Standard output is the command's.
+    OnStandardError,
+}
+
+fn watch(
+    args: &WatchArgs,
+    target: Target,
+    until: Option<Duration>,
+    text: Text,
+) -> Result<ExitCode> {
+    let exports = Exports::begin(&args.export.asked())?;
+    let plan = plan(args, target, until)?;
+    let driven = runtime()?.block_on(async {
+        let interrupt = Interrupt::listen()?;
+        drive(plan, exports, &interrupt, &progress::say).await
+    });
+    let Driven {
+        report,
+        sink: mut exports,
+        code,
+    } = driven?;
+    match text {
+        Text::OnStandardError => output::show_on_error(&report)?,
+        Text::OnStandardOutput if exports.take_standard_output() => {}
+        Text::OnStandardOutput => output::show(&report)?,
+    }
+    exports.finish(&report)?;
+    Ok(ExitCode::from(code))
+}
+
+fn plan(args: &WatchArgs, target: Target, until: Option<Duration>) -> Result<Plan> {
+    Ok(Plan {
         command: std::env::args_os()
             .map(|arg| arg.to_string_lossy().into_owned())
             .collect(),
         target,
-        slowest: args.slowest.into(),
+        until,
+        interval: None,
+        selection: Selection {
+            every_call: args.every_call,
+            threshold: args.threshold,
+            slowest: args.slowest.into(),
+        },
         record: args.record.clone(),
+        ready: args.ready_fd.map(descriptor).transpose()?,
         load: load::Options {
             ring_bytes: args.ring_size,
             verbose: args.verbose,
@@ -28,74 +120,25 @@ pub(super) fn plan(args: &WatchArgs, target: String) -> live::Plan {
                 args.entry
             },
         },
-    }
+    })
 }
 
-/// Opens a live session.
-pub(super) fn open(plan: live::Plan) -> Result<live::Live> {
-    refuse_namespace()?;
-    let verbose = plan.load.verbose;
-    let mut live = live::Live::open(plan)?;
-    // Where it is refused, more facts may be lost, and the report says how many.
-    let _ = priority::prefer_collector();
-    if let Some(recording) = live.recording() {
-        output::give_to_invoking_user(recording)?;
-    }
-    if verbose {
-        log(&mut live)?;
-    }
-    Ok(live)
-}
-
-/// What the kernel side is to do for a target.
-pub(super) fn control(args: &WatchArgs, target: Target) -> Control {
-    let flags = if args.every_call {
-        CONTROL_EVERY_CALL
-    } else {
-        0
-    };
-    let threshold_ns = u64::try_from(args.threshold.as_nanos()).unwrap_or(u64::MAX);
-    Control::watch(target, flags, threshold_ns)
+/// A descriptor that whoever started the profiler has left open for it. What the profiler
+/// starts does not get it.
+fn descriptor(number: i32) -> Result<OwnedFd> {
+    // SAFETY: used for this question only.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
+    rustix::io::fcntl_setfd(borrowed, rustix::io::FdFlags::CLOEXEC)
+        .with_context(|| format!("--ready-fd: descriptor {number} is not open"))?;
+    // SAFETY: open, and not a standard stream; nothing of this program has been opened yet, so
+    // it was left for this.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
 /// One runtime for everything: the ring is emptied on this thread.
-pub(super) fn runtime() -> Result<tokio::runtime::Runtime> {
+fn runtime() -> Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the runtime")
-}
-
-/// Shows on standard error what the kernel side logs.
-fn log(live: &mut live::Live) -> Result<()> {
-    // RUST_LOG still has the last word.
-    let environment = env_logger::Env::default().default_filter_or("debug");
-    let _ = env_logger::Builder::from_env(environment)
-        .format_timestamp_micros()
-        .try_init();
-    let logger = aya_log::EbpfLogger::init(live.probes().ebpf_mut())
-        .context("cannot take what the probes log")?;
-    // SAFETY: the descriptor is the logger's own, and stays open as long as it.
-    let logger = unsafe { AsyncFd::register(logger) };
-    let mut logger = logger.context("cannot take what the probes log")?;
-    tokio::spawn(async move {
-        while let Ok(mut ready) = logger.readable_mut().await {
-            ready.get_inner_mut().flush();
-            ready.clear_ready();
-        }
-    });
-    Ok(())
-}
-
-/// The probes see the process ids of the first namespace: those of another mean others.
-fn refuse_namespace() -> Result<()> {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ids = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
-    if ids.is_some_and(|ids| ids.split_ascii_whitespace().count() > 1) {
-        bail!(
-            "this is a container with process ids of its own, which the probes do not see: \
-             start it outside, or with the host's process ids (docker run --pid=host)"
-        );
-    }
-    Ok(())
 }

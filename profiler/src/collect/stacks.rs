@@ -156,11 +156,6 @@ pub fn without_noise(frames: Vec<String>) -> Vec<String> {
 }
 
 impl Stacks {
-    /// Is this stack known?
-    pub fn has(&self, id: u32) -> bool {
-        self.known.contains_key(&id)
-    }
-
     /// Makes a stack known.
     ///
     /// # Errors

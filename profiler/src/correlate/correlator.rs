@@ -27,7 +27,6 @@ pub struct Correlator {
     /// Facts that all threads keep.
     kept: usize,
     orphans: u64,
-    late_requests: u64,
     odd: u64,
 }
 
@@ -42,6 +41,29 @@ struct Thread {
     waits: Vec<fact::Wait>,
     reclaims: Vec<fact::Reclaim>,
     requests: Vec<fact::Request>,
+}
+
+/// What came of a fact.
+#[derive(Clone, Debug)]
+pub enum Came {
+    /// It waits for the end of its call.
+    Kept,
+    /// It ended this call.
+    Call(Call),
+    /// A request that completed after the call that submitted it had ended.
+    LateRequest(fact::Request),
+    /// Nothing: it cannot be, or there is no room for it. Its call is incomplete.
+    LeftOut,
+}
+
+impl Came {
+    /// The call that the fact ended, if it ended one.
+    pub fn call(self) -> Option<Call> {
+        match self {
+            Self::Call(call) => Some(call),
+            Self::Kept | Self::LateRequest(_) | Self::LeftOut => None,
+        }
+    }
 }
 
 /// A call of which facts came but no end: it was open when the session ended, or its
@@ -59,24 +81,23 @@ pub struct Leftover {
 }
 
 impl Correlator {
-    /// Takes the next fact; gives the call that it ends, if it ends one.
-    pub fn fact(&mut self, fact: Fact) -> Option<Call> {
+    /// Takes the next fact, and says what came of it.
+    pub fn fact(&mut self, fact: Fact) -> Came {
         let head = *fact.head();
         if self.threads.len() >= MAX_THREADS && !self.threads.contains_key(&head.tid) {
             self.forget();
         }
         let thread = self.threads.entry(head.tid).or_default();
         let mut possible = fact.is_possible();
-        if matches!(fact, Fact::Request(_)) && !possible {
-            self.odd += 1;
-            return None;
-        }
-        if matches!(fact, Fact::Request(_))
-            && (head.call_ns <= thread.ended_ns || head.call_ns < thread.call_ns)
-        {
-            // Readahead goes on after the call that began it.
-            self.late_requests += 1;
-            return None;
+        if let Fact::Request(request) = &fact {
+            if !possible {
+                self.odd += 1;
+                return Came::LeftOut;
+            }
+            if head.call_ns <= thread.ended_ns || head.call_ns < thread.call_ns {
+                // Readahead goes on after the call that began it.
+                return Came::LateRequest(*request);
+            }
         }
         let before = thread.facts();
         self.orphans += thread.open(&head);
@@ -87,16 +108,16 @@ impl Correlator {
         match fact {
             Fact::Ended(ended) => {
                 self.kept -= thread.facts();
-                return Some(thread.end(ended, possible));
+                return Came::Call(thread.end(ended, possible));
             }
-            // What is not kept is missed when the call ends.
-            _ if !room || !possible => return None,
+            // What is left out is missed when the call ends.
+            _ if !room || !possible => return Came::LeftOut,
             Fact::Wait(wait) => thread.waits.push(wait),
             Fact::Reclaim(reclaim) => thread.reclaims.push(reclaim),
             Fact::Request(request) => thread.requests.push(request),
         }
         self.kept += 1;
-        None
+        Came::Kept
     }
 
     /// Makes room for other threads: for half of all at least, since it takes long.
@@ -129,11 +150,6 @@ impl Correlator {
     /// Calls whose facts came but whose end was lost, so far.
     pub fn orphans(&self) -> u64 {
         self.orphans
-    }
-
-    /// Requests that completed after the call that submitted them had ended.
-    pub fn late_requests(&self) -> u64 {
-        self.late_requests
     }
 
     /// Facts whose times cannot be. They are left out, and their calls are incomplete.
@@ -273,11 +289,17 @@ mod tests {
     #[test]
     fn facts_of_interleaved_threads_come_together() {
         let mut c = Correlator::default();
-        assert!(c.fact(wait(1, 10, 20)).is_none());
-        assert!(c.fact(wait(2, 11, 21)).is_none());
-        assert!(c.fact(wait(1, 10, 30)).is_none());
-        let one = c.fact(ended(1, 10, 40, 2)).expect("call of thread 1");
-        let two = c.fact(ended(2, 11, 41, 1)).expect("call of thread 2");
+        assert!(matches!(c.fact(wait(1, 10, 20)), Came::Kept));
+        assert!(matches!(c.fact(wait(2, 11, 21)), Came::Kept));
+        assert!(matches!(c.fact(wait(1, 10, 30)), Came::Kept));
+        let one = c
+            .fact(ended(1, 10, 40, 2))
+            .call()
+            .expect("call of thread 1");
+        let two = c
+            .fact(ended(2, 11, 41, 1))
+            .call()
+            .expect("call of thread 2");
         assert_eq!(
             (one.waits.len(), one.ns(), one.is_complete()),
             (2, 30, true)
@@ -298,7 +320,7 @@ mod tests {
             if let Fact::Ended(ended) = &mut end {
                 ended.returned = kernel;
             }
-            let call = c.fact(end).expect("a call");
+            let call = c.fact(end).call().expect("a call");
             assert_eq!(call.ended.returned, caller, "{kernel}");
         }
     }
@@ -307,9 +329,9 @@ mod tests {
     fn a_lost_fact_marks_its_call_and_no_other() {
         let mut c = Correlator::default();
         c.fact(wait(1, 10, 20));
-        let call = c.fact(ended(1, 10, 40, 2)).expect("a call");
+        let call = c.fact(ended(1, 10, 40, 2)).call().expect("a call");
         assert_eq!(call.completeness, Completeness::Lost(1));
-        let next = c.fact(ended(1, 50, 60, 0)).expect("a call");
+        let next = c.fact(ended(1, 50, 60, 0)).call().expect("a call");
         assert!(next.is_complete());
     }
 
@@ -321,7 +343,10 @@ mod tests {
             unreachable!()
         };
         let flags = fact::ENDED_SWITCH_UNSEEN;
-        let call = c.fact(Fact::Ended(Ended { flags, ..end })).expect("a call");
+        let call = c
+            .fact(Fact::Ended(Ended { flags, ..end }))
+            .call()
+            .expect("a call");
         assert_eq!(call.completeness, Completeness::Unseen);
     }
 
@@ -331,22 +356,27 @@ mod tests {
         c.fact(wait(1, 10, 20));
         c.fact(wait(1, 50, 55));
         assert_eq!(c.orphans(), 1);
-        assert!(c.fact(ended(1, 50, 60, 1)).expect("a call").is_complete());
+        assert!(
+            c.fact(ended(1, 50, 60, 1))
+                .call()
+                .expect("a call")
+                .is_complete()
+        );
     }
 
     #[test]
     fn a_request_that_outlives_its_call_opens_nothing() {
         let mut c = Correlator::default();
         c.fact(request(1, 10, 15));
-        let call = c.fact(ended(1, 10, 20, 0)).expect("a call");
+        let call = c.fact(ended(1, 10, 20, 0)).call().expect("a call");
         assert_eq!(call.requests.len(), 1);
-        c.fact(request(1, 10, 25));
-        assert_eq!(c.late_requests(), 1);
+        let late = |came| matches!(came, Came::LateRequest(_));
+        assert!(late(c.fact(request(1, 10, 25))));
         c.fact(wait(1, 30, 35));
-        c.fact(request(1, 10, 36));
-        let call = c.fact(ended(1, 30, 40, 1)).expect("a call");
+        assert!(late(c.fact(request(1, 10, 36))));
+        let call = c.fact(ended(1, 30, 40, 1)).call().expect("a call");
         assert_eq!((call.waits.len(), call.requests.len()), (1, 0));
-        assert_eq!((c.orphans(), c.late_requests()), (0, 2));
+        assert_eq!(c.orphans(), 0);
     }
 
     #[test]
@@ -372,7 +402,7 @@ mod tests {
             c.fact(wait(1, 10, 20 + i));
         }
         let facts = MAX_FACTS_PER_CALL as u32 + 5;
-        let call = c.fact(ended(1, 10, 1 << 40, facts)).expect("a call");
+        let call = c.fact(ended(1, 10, 1 << 40, facts)).call().expect("a call");
         assert_eq!(call.completeness, Completeness::Lost(5));
     }
 }

@@ -4,4 +4,4 @@ mod call;
 mod correlator;
 
 pub use call::{Call, Completeness};
-pub use correlator::{Correlator, Leftover, MAX_FACTS, MAX_FACTS_PER_CALL, MAX_THREADS};
+pub use correlator::{Came, Correlator, Leftover, MAX_FACTS, MAX_FACTS_PER_CALL, MAX_THREADS};

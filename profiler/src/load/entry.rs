@@ -13,9 +13,7 @@ use aya::{
 };
 
 use super::{
-    cast::Symbols,
     control::Orders,
-    fields::Fields,
     hooks::{Hook, PLAN},
     kernel::Kernel,
     own_reads, program,
@@ -51,52 +49,10 @@ pub(super) enum Kind {
     Classic,
 }
 
-/// How `auto` will see them, as far as that can be told without any right.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Outlook {
-    pub way: &'static str,
-    pub why: &'static str,
-    /// No test at the start can change it.
-    pub is_certain: bool,
-}
-
-impl Outlook {
-    pub(super) fn of(fields: &Fields) -> Self {
-        let symbols = Symbols::of(fields);
-        let has_sessions =
-            symbols.session.is_some() && fields.function("register_fprobe").is_some();
-        Self::foresee(symbols.preempt_count.is_some(), has_sessions, release())
-    }
-
-    /// As [`Choice`] goes about it.
-    fn foresee(can_be_tested: bool, has_sessions: bool, release: [u32; 2]) -> Self {
-        if !can_be_tested {
-            return Self {
-                way: TP_BTF,
-                why: "this kernel does not show whether programs on system calls can be \
-                      preempted; before Linux 7.0 they cannot",
-                is_certain: true,
-            };
-        }
-        if release < FIRST_PREEMPTIBLE {
-            return Self {
-                way: TP_BTF,
-                why: "before Linux 7.0 programs on system calls cannot be preempted",
-                is_certain: false,
-            };
-        }
-        Self {
-            way: if has_sessions { SESSION } else { RAW_SYSCALLS },
-            why: "since Linux 7.0 programs on system calls can be preempted, and miss calls then",
-            is_certain: false,
-        }
-    }
-}
-
 /// The names of the ways in reports.
-const TP_BTF: &str = "tp_btf";
-const SESSION: &str = "kprobe.session";
-const RAW_SYSCALLS: &str = "raw_syscalls";
+pub(super) const TP_BTF: &str = "tp_btf";
+pub(super) const SESSION: &str = "kprobe.session";
+pub(super) const RAW_SYSCALLS: &str = "raw_syscalls";
 
 impl Kind {
     /// As the report names it.
@@ -218,10 +174,12 @@ impl Choice {
         }
         let preemptible = measured.and_then(Result::ok);
         if way == Way::QuietNeighbours && !kernel.keeps_returns {
-            notes.push(
-                "kprobe.session was not tried: this kernel loses returns (fprobe before 6.14)"
-                    .into(),
-            );
+            let why = if kernel.has_fprobe {
+                "this kernel loses returns (fprobe before 6.14)"
+            } else {
+                "this kernel has no fprobe (CONFIG_FPROBE)"
+            };
+            notes.push(format!("kprobe.session was not tried: {why}"));
         }
         Self {
             order: order(way, preemptible.unwrap_or(assumed), kernel.keeps_returns),
@@ -331,10 +289,10 @@ fn blind(missing: &[&str]) -> String {
 }
 
 /// Merged for Linux 7.0: a46023d5616e, f7d327654b88.
-const FIRST_PREEMPTIBLE: [u32; 2] = [7, 0];
+pub(super) const FIRST_PREEMPTIBLE: [u32; 2] = [7, 0];
 
 /// The first two numbers of the kernel's release.
-fn release() -> [u32; 2] {
+pub(super) fn release() -> [u32; 2] {
     let name = rustix::system::uname();
     numbers(&name.release().to_string_lossy())
 }
@@ -411,16 +369,6 @@ mod tests {
     }
 
     const ALL: [Kind; 3] = [Kind::TpBtf, Kind::Session, Kind::Classic];
-
-    #[test]
-    fn what_cannot_be_tested_is_certain() {
-        let old = Outlook::foresee(false, false, [6, 1]);
-        assert!(old.way == "tp_btf" && old.is_certain);
-        let usual = Outlook::foresee(true, true, [6, 18]);
-        assert!(usual.way == "tp_btf" && !usual.is_certain);
-        assert_eq!(Outlook::foresee(true, true, [7, 0]).way, "kprobe.session");
-        assert_eq!(Outlook::foresee(true, false, [7, 3]).way, "raw_syscalls");
-    }
 
     #[test]
     fn what_misses_calls_of_its_own_doing_comes_last() {

@@ -26,6 +26,8 @@ pub(super) struct Kernel {
     /// A session of kprobes loses no return: `fprobe` rests on the function graph (since
     /// 6.14). Before that it has a limited number of returns, and loses more in silence.
     pub(super) keeps_returns: bool,
+    /// It can hang programs on many functions at once.
+    pub(super) has_fprobe: bool,
     /// Hooks of the plan that it lacks, and why.
     lacks: HashMap<&'static str, String>,
     pub(super) btf: Btf,
@@ -49,6 +51,7 @@ impl Kernel {
                 cast: Cast::of(&fields),
                 symbols: Symbols::of(&fields),
                 keeps_returns: fields.offset("fprobe", "hlist_array").is_some(),
+                has_fprobe: fields.function("register_fprobe").is_some(),
                 lacks: PLAN.iter().filter_map(lacks).collect(),
                 btf: btf
                     .join()

@@ -4,6 +4,7 @@
 //!   without each.
 //! - [`offsets`]: where this kernel keeps the fields that the probes read.
 //! - [`entry`]: how begins and ends of calls are seen.
+//! - [`outlook`]: the same, foretold without any right.
 //! - [`own_reads`]: reads of our own, by which that is tested.
 //! - [`refusal`]: why the kernel did not take a program.
 //! - [`control`]: what the kernel side is told to watch.
@@ -21,15 +22,17 @@ pub mod hooks;
 mod kernel;
 mod mapped;
 pub mod offsets;
+mod outlook;
 mod own_reads;
 mod probes;
 mod refusal;
 mod selfcost;
 mod session;
 
-pub use entry::{Outlook, Way};
+pub use entry::Way;
 pub use hooks::HookState;
 pub use mapped::Window;
+pub use outlook::Outlook;
 pub use probes::{Options, Probes, Snapshot};
 pub use selfcost::{Misses, Sampler};
 

@@ -25,6 +25,6 @@ pub use missed::why_missed;
 pub use quality::{Observed, quality};
 pub use read::read;
 pub use schema::schema;
-pub use tally::{Context, Names, Tally};
+pub use tally::{Context, Tally};
 pub use witness::Readings;
 pub use words::{dev_numbers, text_of};

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, bail};
 use profiler_common::{
-    fact::{Ended, KINDS, kind_name},
+    fact::{KINDS, kind_name},
     histogram::{self, BUCKETS},
 };
 
@@ -10,20 +10,23 @@ use super::{Beginning, Closing, Ending, Entry, Opening};
 use crate::{
     blame::{self, blame},
     collect::{files::Files, stacks::Stacks},
-    correlate::Correlator,
+    correlate::{Came, Correlator},
     report::{
-        Context, Names, Observed, Tally, assemble, quality,
+        Context, Observed, Tally, assemble, quality,
         v1::{MissedCalls, Report, Scenario, Session},
     },
-    ring::{Fact, decode, records},
+    ring::{Fact, records},
+    sink::{Names, Sink},
 };
 
 /// A bench has seven; more is no session's.
 const MAX_SCENARIOS: usize = 1_000;
 
-/// Takes a session's entries in order and ends as its report.
+/// Takes a session's entries in order and ends as its report. Whatever else is made of the
+/// session is made by a sink.
 #[derive(Debug, Default)]
-pub struct Assembly {
+pub struct Assembly<S = ()> {
+    sink: S,
     opening: Option<Opening>,
     scenario: Option<Running>,
     scenarios: Vec<Scenario>,
@@ -71,7 +74,18 @@ impl Names for Known {
     }
 }
 
-impl Assembly {
+impl<S: Sink> Assembly<S> {
+    /// With a sink beside the report's.
+    pub fn with(sink: S) -> Self
+    where
+        S: Default,
+    {
+        Self {
+            sink,
+            ..Self::default()
+        }
+    }
+
     /// Takes the next entry.
     ///
     /// # Errors
@@ -95,6 +109,7 @@ impl Assembly {
                     bail!("more scenarios than a session has");
                 }
                 let slowest = self.opening().map(|opening| opening.slowest)?;
+                self.sink.begin(&beginning.name);
                 self.scenario = Some(Running {
                     beginning,
                     correlator: Correlator::default(),
@@ -104,9 +119,11 @@ impl Assembly {
             Entry::Stack(stack) => self.known.stacks.insert(stack.id, stack.frames)?,
             Entry::File(file) => self.known.files.insert(file.dev, file.inode, file.path)?,
             Entry::Facts(facts) => self.facts(facts),
+            Entry::Tick(tick) => self.sink.tick(tick.at_ns),
             Entry::Ending(ending) => {
                 let scenario = self.end(*ending)?;
                 self.scenarios.push(scenario);
+                self.sink.end();
             }
             Entry::Closing(closing) => self.closing = Some(*closing),
         }
@@ -123,18 +140,7 @@ impl Assembly {
         }
     }
 
-    /// Takes one record.
-    pub fn record(&mut self, bytes: &[u8]) {
-        match decode(bytes) {
-            Ok(fact) => {
-                self.fact(fact);
-            }
-            Err(_) => self.malformed += 1,
-        }
-    }
-
-    /// Takes one fact.
-    pub fn fact(&mut self, fact: Fact) {
+    fn fact(&mut self, fact: Fact) {
         let head = fact.head();
         self.received[head.kind as usize] += 1;
         let Some(Running {
@@ -144,29 +150,18 @@ impl Assembly {
             self.stray += 1;
             return;
         };
-        let late = match &fact {
-            Fact::Request(request) => Some(request.request),
-            _ => None,
-        };
-        let before = correlator.late_requests();
-        if let Some(call) = correlator.fact(fact) {
-            let verdict = blame(&call, &self.known);
-            tally.call(&call, &verdict);
-        } else if let Some(request) = late
-            && correlator.late_requests() > before
-        {
-            tally.late_request(&request);
+        match correlator.fact(fact) {
+            Came::Call(call) => {
+                let verdict = blame(&call, &self.known);
+                tally.ended(&call, &verdict, &self.known);
+                self.sink.ended(&call, &verdict, &self.known);
+            }
+            Came::LateRequest(request) => {
+                tally.request(&request.request);
+                self.sink.request(&request.request);
+            }
+            Came::Kept | Came::LeftOut => {}
         }
-    }
-
-    /// Is this stack known already?
-    pub fn has_stack(&self, id: u32) -> bool {
-        self.known.stacks.has(id)
-    }
-
-    /// Looks a call's file up in the live system; gives its path if it is new.
-    pub fn meet_file(&mut self, ended: &Ended) -> Option<String> {
-        self.known.files.meet(ended).map(String::from)
     }
 
     fn opening(&self) -> Result<&Opening> {
@@ -218,13 +213,13 @@ impl Assembly {
         }))
     }
 
-    /// The report of what was taken. A session that was cut off gives a report of what
-    /// there is, with notes that say so.
+    /// The report of what was taken, and the sink. A session that was cut off gives a report
+    /// of what there is, with notes that say so.
     ///
     /// # Errors
     ///
     /// There was not even an opening.
-    pub fn finish(mut self) -> Result<Report> {
+    pub fn finish(mut self) -> Result<(Report, S)> {
         let opening = self.opening.take().context("the session has no opening")?;
         let whole = self.closing.is_some();
         let closing = self.closing.take().unwrap_or_default();
@@ -281,12 +276,7 @@ impl Assembly {
             preemptible: opening.preemptible,
             hooks: opening.hooks,
         };
-        Ok(assemble(
-            opening.tool,
-            opening.host,
-            session,
-            self.scenarios,
-            quality,
-        ))
+        let report = assemble(opening.tool, opening.host, session, self.scenarios, quality);
+        Ok((report, self.sink))
     }
 }

@@ -27,6 +27,8 @@ pub enum Entry<'a> {
     File(File),
     /// Records as they came from the ring, one after the other.
     Facts(&'a [u8]),
+    /// One interval more has gone by.
+    Tick(Tick),
     /// The scenario is over.
     Ending(Box<Ending>),
     /// Last of all.
@@ -79,6 +81,13 @@ pub struct File {
     pub path: String,
 }
 
+/// The end of an interval.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Tick {
+    /// Since the scenario began, ns.
+    pub at_ns: u64,
+}
+
 /// What was settled in the kernel for one class of quiet calls.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Settled {
@@ -129,6 +138,7 @@ const FILE: u8 = 4;
 const FACTS: u8 = 5;
 const ENDING: u8 = 6;
 const CLOSING: u8 = 7;
+const TICK: u8 = 8;
 
 impl<'a> Entry<'a> {
     /// Adds the entry to a recording.
@@ -139,6 +149,7 @@ impl<'a> Entry<'a> {
             Self::Stack(entry) => to.frame(STACK, &serde_json::to_vec(entry)?),
             Self::File(entry) => to.frame(FILE, &serde_json::to_vec(entry)?),
             Self::Facts(facts) => to.frame(FACTS, facts),
+            Self::Tick(entry) => to.frame(TICK, &serde_json::to_vec(entry)?),
             Self::Ending(entry) => to.frame(ENDING, &serde_json::to_vec(entry)?),
             Self::Closing(entry) => to.frame(CLOSING, &serde_json::to_vec(entry)?),
         }
@@ -159,6 +170,7 @@ impl<'a> Entry<'a> {
             STACK => Self::Stack(json("stack", payload)?),
             FILE => Self::File(json("file", payload)?),
             FACTS => Self::Facts(payload),
+            TICK => Self::Tick(json("tick", payload)?),
             ENDING => Self::Ending(json("end of a scenario", payload)?),
             CLOSING => Self::Closing(json("closing", payload)?),
             tag => bail!("the recording has an entry of unknown kind {tag}"),

@@ -14,7 +14,10 @@ use profiler_common::{
     histogram::BUCKETS,
 };
 
-use super::{Assembly, Beginning, Closing, Ending, Entry, File, Opening, Settled, Stack};
+use super::{
+    Assembly, Beginning, Closing, Ending, Entry, File, Opening, Settled, Stack, Tick,
+    entries::Entries, met::Met,
+};
 use crate::{
     collect::{
         disk, machine, process,
@@ -27,6 +30,7 @@ use crate::{
         v1::{BpfUser, Hook, HookMisses, Host, MissedCalls, OwnCost, Report, Tool, Workload},
     },
     ring::{Fact, decode},
+    sink::Sink,
 };
 
 /// How often the ring is emptied. A fact of 208 bytes every 500 ns from each of two
@@ -34,32 +38,32 @@ use crate::{
 pub const TICK: Duration = Duration::from_millis(10);
 
 /// Facts are handed to a recording in frames of about this size.
-const FRAME: usize = 1 << 20;
+const FRAME: usize = 1 << 18;
 
-/// What a session is started with.
+/// What a session is opened with.
 #[derive(Debug)]
-pub struct Plan {
+pub(super) struct Opened {
     /// Command line.
-    pub command: Vec<String>,
+    pub(super) command: Vec<String>,
     /// What is watched, in words.
-    pub target: String,
+    pub(super) target: String,
     /// Slowest calls kept a scenario.
-    pub slowest: usize,
-    /// Where to record to, and whom the recording belongs to.
-    pub record: Option<PathBuf>,
-    pub load: load::Options,
+    pub(super) slowest: usize,
+    /// Where to record to.
+    pub(super) record: Option<PathBuf>,
+    pub(super) load: load::Options,
 }
 
 /// A live session: probes in the kernel, facts on their way.
 #[expect(missing_debug_implementations, reason = "aya's ring has none")]
-pub struct Live {
+pub struct Live<S = ()> {
     probes: Probes,
     ring: RingBuf<MapData>,
     stacks: Window<[u64; STACK_FRAMES]>,
     symbols: Reading,
-    recording: Option<Writer>,
+    met: Met,
     batch: Vec<u8>,
-    assembly: Assembly,
+    entries: Entries<S>,
     started: Instant,
     before: Option<(Snapshot, Counters)>,
     notes: Vec<String>,
@@ -68,16 +72,16 @@ pub struct Live {
     missed: u64,
 }
 
-impl Live {
+impl<S: Sink + Default> Live<S> {
     /// Loads the probes and opens the session.
     ///
     /// # Errors
     ///
     /// What keeps the probes from being loaded, or the recording from being written.
-    pub fn open(plan: Plan) -> Result<Self> {
+    pub(super) fn open(opened: Opened, sink: S) -> Result<Self> {
         let started = Instant::now();
-        let recording = plan.record.as_deref().map(Writer::create).transpose()?;
-        let mut probes = Probes::load(&plan.load)?;
+        let recording = opened.record.as_deref().map(Writer::create).transpose()?;
+        let mut probes = Probes::load(&opened.load)?;
         let ring = probes.take_ring()?;
         let stacks = probes.stacks()?;
         let notes = probes.notes().to_vec();
@@ -96,30 +100,30 @@ impl Live {
                     .map(|(dev, name)| (crate::report::dev_numbers(*dev), name.clone()))
                     .collect(),
             },
-            command: plan.command,
+            command: opened.command,
             started_at: machine::now(),
-            target: plan.target,
+            target: opened.target,
             entry: probes.entry().into(),
             preemptible: probes.preemptible(),
             hooks: probes.hooks().iter().map(hook).collect(),
             devices,
-            slowest: plan.slowest,
+            slowest: opened.slowest,
         };
         let mut live = Self {
             probes,
             ring,
             stacks,
             symbols: Reading::start(),
-            recording,
+            met: Met::default(),
             batch: Vec::with_capacity(FRAME),
-            assembly: Assembly::default(),
+            entries: Entries::new(recording, Assembly::with(sink)),
             started,
             before: None,
             notes,
             sampler: Sampler::default(),
             missed: 0,
         };
-        live.entry(Entry::Opening(opening))?;
+        live.entries.take(Entry::Opening(opening))?;
         Ok(live)
     }
 
@@ -129,8 +133,8 @@ impl Live {
     }
 
     /// The recording's file, to hand it to its owner.
-    pub fn recording(&self) -> Option<&std::fs::File> {
-        self.recording.as_ref().map(Writer::file)
+    pub fn recording(&mut self) -> Option<&std::fs::File> {
+        self.entries.recording().map(|recording| recording.file())
     }
 
     /// Adds a sentence to what the report says of its own quality.
@@ -140,7 +144,9 @@ impl Live {
 
     /// Gives a file the name that the user knows it by.
     pub fn name_file(&mut self, dev: u32, inode: u64, path: String) -> Result<()> {
-        self.entry(Entry::File(File { dev, inode, path }))
+        let file = File { dev, inode, path };
+        self.met.named(&file)?;
+        self.entries.take(Entry::File(file))
     }
 
     /// Begins a scenario: from now on the target is watched.
@@ -151,10 +157,10 @@ impl Live {
             workload: workload.clone(),
         };
         self.before = Some((self.probes.snapshot()?, self.probes.counters()?));
-        if let Some(recording) = &mut self.recording {
+        if let Some(recording) = self.entries.recording() {
             recording.keep();
         }
-        self.entry(Entry::Beginning(beginning))?;
+        self.entries.take(Entry::Beginning(beginning))?;
         self.probes.control(control);
         Ok(())
     }
@@ -166,46 +172,44 @@ impl Live {
         self.drain()
     }
 
+    /// Tells the sinks that an interval has gone by, so much time after the scenario began.
+    pub fn interval(&mut self, since: Duration) -> Result<()> {
+        self.drain()?;
+        let at_ns = since.as_nanos() as u64;
+        self.entries.take(Entry::Tick(Tick { at_ns }))
+    }
+
     /// Takes what is in the ring now.
     fn drain(&mut self) -> Result<()> {
         while let Some(item) = self.ring.next() {
             let bytes: &[u8] = &item;
+            // Stacks and files are looked up before the facts that name them are used.
             let Ok(fact) = decode(bytes) else {
-                self.assembly.record(bytes);
+                // By itself: where it ends is not known.
+                self.entries.facts(&mut self.batch)?;
+                self.entries.take(Entry::Facts(bytes))?;
                 continue;
             };
-            // Stacks and files are looked up before their fact is used or recorded.
-            let wait = match &fact {
-                Fact::Wait(wait) => Some([wait.stack, wait.waker_stack]),
-                _ => None,
-            };
-            for id in wait.into_iter().flatten() {
-                let Ok(id) = u32::try_from(id) else { continue };
-                if !self.assembly.has_stack(id) {
-                    let frames = frames(&self.stacks, &mut self.symbols, id);
-                    let stack = Entry::Stack(Stack { id, frames });
-                    if let Some(recording) = &mut self.recording {
-                        stack.write(recording)?;
+            if let Fact::Wait(wait) = &fact {
+                for id in [wait.stack, wait.waker_stack] {
+                    let Ok(id) = u32::try_from(id) else { continue };
+                    if self.met.is_new_stack(id) {
+                        let frames = frames(&self.stacks, &mut self.symbols, id);
+                        self.entries.take(Entry::Stack(Stack { id, frames }))?;
                     }
-                    self.assembly.take(stack)?;
                 }
             }
             if let Fact::Ended(ended) = &fact
-                && let Some(path) = self.assembly.meet_file(ended)
-                && let Some(recording) = &mut self.recording
+                && let Some(file) = self.met.file(ended)
             {
-                let (dev, inode) = (ended.dev, ended.inode);
-                Entry::File(File { dev, inode, path }).write(recording)?;
+                self.entries.take(Entry::File(file))?;
             }
-            if self.recording.is_some() {
-                self.batch.extend_from_slice(bytes);
-            }
-            self.assembly.fact(fact);
+            self.batch.extend_from_slice(bytes);
             if self.batch.len() >= FRAME {
-                flush(&mut self.recording, &mut self.batch)?;
+                self.entries.facts(&mut self.batch)?;
             }
         }
-        Ok(())
+        self.entries.facts(&mut self.batch)
     }
 
     /// Watches no longer: what the target does from here on is in no scenario. The one
@@ -225,7 +229,6 @@ impl Live {
         readings: Readings,
     ) -> Result<()> {
         self.stop()?;
-        flush(&mut self.recording, &mut self.batch)?;
         let settled = match &self.before {
             Some((before, _)) => difference(before, &self.probes.snapshot()?),
             None => Vec::new(),
@@ -245,7 +248,7 @@ impl Live {
             readings,
             workload,
         };
-        self.entry(Entry::Ending(Box::new(ending)))
+        self.entries.take(Entry::Ending(Box::new(ending)))
     }
 
     /// What the kernel side has counted since the scenario began.
@@ -257,14 +260,13 @@ impl Live {
         })
     }
 
-    /// Takes the probes out of the kernel and gives the report.
+    /// Takes the probes out of the kernel; gives the report and the sink.
     ///
     /// # Errors
     ///
     /// The recording could not be written to its end.
-    pub fn close(mut self, open_calls: u64) -> Result<Report> {
+    pub fn close(mut self, open_calls: u64) -> Result<(Report, S)> {
         self.drain()?;
-        flush(&mut self.recording, &mut self.batch)?;
         let counters = self.probes.counters()?;
         let recursion_misses_by_hook = hook_misses(&self.probes.misses()?);
         let recursion_misses = recursion_misses_by_hook
@@ -288,12 +290,9 @@ impl Live {
             },
             notes,
         };
-        self.entry(Entry::Closing(Box::new(closing)))?;
+        self.entries.take(Entry::Closing(Box::new(closing)))?;
         drop(self.probes);
-        if let Some(recording) = self.recording.take() {
-            recording.finish()?;
-        }
-        self.assembly.finish()
+        self.entries.finish()
     }
 
     /// Processes that may be why calls were missed: only such programs are skipped for theirs
@@ -313,23 +312,6 @@ impl Live {
         users.sort_by_key(|user| (Reverse(user.map_calls), user.pid));
         Ok(users)
     }
-
-    fn entry(&mut self, entry: Entry<'_>) -> Result<()> {
-        if let Some(recording) = &mut self.recording {
-            entry.write(recording)?;
-        }
-        self.assembly.take(entry)
-    }
-}
-
-fn flush(recording: &mut Option<Writer>, batch: &mut Vec<u8>) -> Result<()> {
-    if let Some(recording) = recording
-        && !batch.is_empty()
-    {
-        Entry::Facts(batch).write(recording)?;
-        batch.clear();
-    }
-    Ok(())
 }
 
 fn hook_misses(misses: &Misses) -> Vec<HookMisses> {

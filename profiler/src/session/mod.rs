@@ -6,10 +6,22 @@
 //! through the same stages.
 
 mod assembly;
+mod drive;
+mod entries;
 mod entry;
-pub mod live;
+mod interrupt;
+mod live;
+mod met;
+mod open;
+pub mod plan;
+mod ready;
 mod replay;
+mod target;
 
 pub use assembly::Assembly;
-pub use entry::{Beginning, Closing, Ending, Entry, File, Opening, Settled, Stack};
-pub use replay::replay;
+pub use drive::{Driven, Message, Said, Voice, drive};
+pub use entry::{Beginning, Closing, Ending, Entry, File, Opening, Settled, Stack, Tick};
+pub use interrupt::Interrupt;
+pub use live::{Live, TICK};
+pub use replay::{replay, replay_to};
+pub use target::gate;

@@ -8,6 +8,7 @@ use super::{Assembly, Entry};
 use crate::{
     collect::recording::{Next, Reader},
     report::v1::Report,
+    sink::Sink,
 };
 
 /// Takes a recording through the stages that its session went through.
@@ -17,8 +18,18 @@ use crate::{
 /// # Errors
 ///
 /// The file cannot be read, or there is nothing usable in it.
-pub fn replay(mut reader: Reader<impl Read>) -> Result<Report> {
-    let mut assembly = Assembly::default();
+pub fn replay(reader: Reader<impl Read>) -> Result<Report> {
+    let (report, ()) = replay_to(reader, ())?;
+    Ok(report)
+}
+
+/// The same, with a sink that is given what the session's would have been.
+///
+/// # Errors
+///
+/// As of [`replay`].
+pub fn replay_to<S: Sink + Default>(mut reader: Reader<impl Read>, sink: S) -> Result<(Report, S)> {
+    let mut assembly = Assembly::with(sink);
     let mut damage = None;
     loop {
         match reader.frame()? {
@@ -36,7 +47,7 @@ pub fn replay(mut reader: Reader<impl Read>) -> Result<Report> {
             }
         }
     }
-    let mut report = match &damage {
+    let (mut report, sink) = match &damage {
         Some(what) => assembly
             .finish()
             .with_context(|| format!("the recording is damaged: {what}"))?,
@@ -48,5 +59,5 @@ pub fn replay(mut reader: Reader<impl Read>) -> Result<Report> {
             .notes
             .push(format!("the recording is damaged: {what}"));
     }
-    Ok(report)
+    Ok((report, sink))
 }

@@ -90,6 +90,25 @@ fn groups_of(uid: u32, gid: u32) -> Result<Vec<u32>> {
     Ok(groups.into_iter().map(Gid::as_raw).collect())
 }
 
+/// A file made by root for the user who called sudo is theirs.
+///
+/// # Errors
+///
+/// That user is not known, or the file cannot be given away.
+pub fn give_to_invoking_user(file: &std::fs::File) -> Result<()> {
+    let identity = Identity::invoking()?;
+    let (uid, gid) = (identity.uid, identity.gid);
+    if rustix::process::geteuid().is_root() && uid != 0 {
+        rustix::fs::fchown(
+            file,
+            Some(rustix::fs::Uid::from_raw(uid)),
+            Some(rustix::fs::Gid::from_raw(gid)),
+        )
+        .context("cannot give the file to the user who called sudo")?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -31,7 +31,7 @@ pub mod subject;
 mod wire;
 
 pub use host::{Reader, Stopper, ThreadOps};
-pub use identity::Identity;
+pub use identity::{Identity, give_to_invoking_user};
 pub use ops::Ops;
 pub use own::{Interrupted, OwnFile};
 pub use place::{Device, Place};

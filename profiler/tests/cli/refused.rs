@@ -158,3 +158,31 @@ fn a_process_that_is_not_there_is_refused() {
         run(&mut profiler(["attach", "--pid", pid])).refuses(words);
     }
 }
+
+#[test]
+fn a_thread_is_refused_with_the_id_of_its_process() {
+    let (tell, told) = std::sync::mpsc::channel();
+    let (end, ended) = std::sync::mpsc::channel::<()>();
+    let thread = std::thread::spawn(move || {
+        tell.send(rustix::thread::gettid()).expect("somebody asks");
+        // Until the other end is gone.
+        let _ = ended.recv();
+    });
+    let tid = told.recv().expect("it runs").as_raw_nonzero().to_string();
+    let us = std::process::id().to_string();
+    let refused = run(&mut profiler(["attach", "--pid", &tid]));
+    drop(end);
+    thread.join().expect("it ends");
+    refused.refuses(&[&tid, "is a thread", &us]);
+}
+
+/// Its registers are those of no system call, and look like a read of descriptor 0.
+#[test]
+fn a_thread_of_the_kernel_is_refused() {
+    let is_kthreadd = std::fs::read_to_string("/proc/2/comm").is_ok_and(|it| it == "kthreadd\n");
+    if !is_kthreadd {
+        println!("skipped: the kernel's threads are not in this process id namespace");
+        return;
+    }
+    run(&mut profiler(["attach", "--pid", "2"])).refuses(&["kthreadd", "no system calls"]);
+}

@@ -96,7 +96,7 @@ fn a_reader_that_ends_ends_the_session() {
     let (mut baton, stdin) = Baton::pair();
     let mut reader = start(&script, stdin);
     let pid = reader.0.id().to_string();
-    let attach = Running::start(&["attach", "--pid", &pid], &[]);
+    let mut attach = Running::start(&["attach", "--pid", &pid], &[]);
     attach.wait_attached();
     for _ in 0..script.count {
         baton.go();
@@ -157,7 +157,7 @@ fn a_call_that_began_earlier_is_spoken_of() {
     while profiler::collect::process::threads_in_reads(pid).is_empty() {
         sleep(Duration::from_millis(1));
     }
-    let attach = Running::start(&["attach", "--pid", &pid.to_string()], &[]);
+    let mut attach = Running::start(&["attach", "--pid", &pid.to_string()], &[]);
     attach.wait_attached();
     std::io::Write::write_all(&mut ours, b"word").expect("it is read");
     drop(ours);

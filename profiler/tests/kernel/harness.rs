@@ -2,12 +2,15 @@
 
 use std::{
     fs,
+    io::{PipeReader, Read as _},
+    os::fd::{AsRawFd as _, BorrowedFd},
     os::unix::{fs::MetadataExt as _, process::CommandExt as _},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
 };
 
 use profiler::report::v1::{Report, Scenario, SlowCall, Witness};
+use rustix::io::FdFlags;
 use rustix::process::{Signal, set_parent_process_death_signal};
 use tempfile::TempDir;
 
@@ -95,6 +98,8 @@ pub(crate) fn session(words: &[&str], rest: &[String]) -> Session {
 /// A session that is going on.
 pub(crate) struct Running {
     child: Option<Child>,
+    /// Ends once it watches.
+    ready: Option<PipeReader>,
     folder: TempDir,
 }
 
@@ -125,7 +130,18 @@ impl Running {
     fn begin(words: &[&str], rest: &[String], change: impl FnOnce(&mut Command)) -> Self {
         let folder = folder();
         let json = folder.path().join("report.json");
-        let mut command = profiler(&[words[0], "--json", json.to_str().expect("UTF-8")]);
+        let (ready, theirs) = std::io::pipe().expect("a pipe");
+        let number = theirs.as_raw_fd();
+        let json = json.to_str().expect("UTF-8");
+        let mut command = profiler(&[words[0], "--json", json]);
+        command.args(["--ready-fd", &number.to_string()]);
+        let is_left_open = move || {
+            // SAFETY: `theirs` lives until it is started.
+            let theirs = unsafe { BorrowedFd::borrow_raw(number) };
+            Ok(rustix::io::fcntl_setfd(theirs, FdFlags::empty())?)
+        };
+        // SAFETY: between fork and exec, and does nothing but a system call.
+        unsafe { command.pre_exec(is_left_open) };
         command.args(&words[1..]);
         if !rest.is_empty() {
             command.arg("--").args(rest);
@@ -134,6 +150,7 @@ impl Running {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         Self {
             child: Some(command.spawn().expect("the profiler starts")),
+            ready: Some(ready),
             folder,
         }
     }
@@ -157,28 +174,12 @@ impl Running {
         names.collect()
     }
 
-    /// Waits until its probes are in the kernel, all that it will have.
-    pub(crate) fn wait_attached(&self) {
-        let pid = self.id();
-        let probes = || {
-            let entries = fs::read_dir(format!("/proc/{pid}/fd"))
-                .into_iter()
-                .flatten()
-                .flatten();
-            let names = entries.filter_map(|entry| fs::read_link(entry.path()).ok());
-            names
-                .filter(|name| name.to_string_lossy().contains("bpf"))
-                .count()
-        };
-        let mut known = 0;
-        let mut still = 0;
-        // A second without a new one: the next thing that it does is to watch.
-        while known == 0 || still < 20 {
-            std::thread::sleep(std::time::Duration::from_millis(50));
-            let now = probes();
-            still = if now == known { still + 1 } else { 0 };
-            known = now;
-        }
+    /// Waits until it watches.
+    pub(crate) fn wait_attached(&mut self) {
+        let mut ready = self.ready.take().expect("it is waited for once");
+        let mut said = String::new();
+        ready.read_to_string(&mut said).expect("it says so");
+        assert_eq!(said, "\n", "it ended before it watched");
     }
 
     /// Waits for its end, whatever its exit code is.

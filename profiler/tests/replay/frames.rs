@@ -4,10 +4,7 @@ use std::{fs, path::Path};
 
 use profiler::{
     collect::recording::{MAGIC, Next, Reader},
-    render::{
-        json,
-        text::{self, Options},
-    },
+    export::{JSON, Look, TEXT},
     report::v1::Report,
     session::replay,
 };
@@ -118,11 +115,11 @@ pub(crate) fn replayed(bytes: &[u8]) -> Result<Report, String> {
 
 pub(crate) fn shown(report: &Report) {
     for width in [60, 200] {
-        let options = Options {
+        let look = Look {
             width,
             colour: true,
         };
-        text::render(report, &mut Vec::new(), &options).unwrap();
+        TEXT.write(report, &look, &mut Vec::new()).unwrap();
     }
     let again: Report = serde_json::from_str(&as_json(report)).unwrap();
     assert_eq!(as_json(&again), as_json(report));
@@ -130,7 +127,7 @@ pub(crate) fn shown(report: &Report) {
 
 pub(crate) fn as_json(report: &Report) -> String {
     let mut out = Vec::new();
-    json::render(report, &mut out).unwrap();
+    JSON.write(report, &Look::default(), &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 

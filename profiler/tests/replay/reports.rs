@@ -3,7 +3,7 @@
 use std::{fs, path::Path, time::Duration};
 
 use profiler::{
-    render::text,
+    export::{Look, TEXT},
     report::{read, v1::Report},
 };
 use serde_json::{Value, json};
@@ -270,7 +270,8 @@ fn long_lists_are_shown_in_time() {
         let again = report.scenarios[0].clone();
         report.scenarios.push(again);
         let began = own_time();
-        text::render(&report, &mut Vec::new(), &text::Options::default()).unwrap();
+        TEXT.write(&report, &Look::default(), &mut Vec::new())
+            .unwrap();
         own_time() - began
     };
     let (few, many) = (of(3_000), of(24_000));

@@ -1,8 +1,10 @@
 //! Made-up calls: a thread that reads, with a clock and dice of its own.
 
+use crate::world::Known;
 use profiler::blame::{Cause, Detail, IoKind, Outcome, Owner, Shares, Span, Verdict};
 use profiler::correlate::{Call, Completeness};
 use profiler::report::Tally;
+use profiler::sink::Sink as _;
 use profiler_common::fact::{CALL_FAULT, CALL_PREAD, Ended, Head, Request, RequestFacts};
 use profiler_common::histogram::{BUCKETS, Settled, bucket};
 
@@ -172,7 +174,7 @@ impl Reader {
                     ..RequestFacts::default()
                 },
             });
-            tally.call(&call, &verdict);
+            tally.ended(&call, &verdict, &Known);
         }
     }
 }

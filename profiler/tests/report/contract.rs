@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use profiler::render::json;
+use profiler::export::{JSON, Look};
 use profiler::report::v1::Report;
 use profiler::report::{docs_markdown, schema};
 use serde::Deserialize;
@@ -140,7 +140,8 @@ struct QualityR {
 
 fn written(report: &Report) -> String {
     let mut out = Vec::new();
-    json::render(report, &mut out).expect("memory can be written to");
+    JSON.write(report, &Look::default(), &mut out)
+        .expect("memory can be written to");
     String::from_utf8(out).expect("JSON is UTF-8")
 }
 

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use profiler::render::text::{Options, render};
+use profiler::export::{Look, TEXT};
 use profiler::report::v1::Report;
 use unicode_width::UnicodeWidthStr;
 
@@ -12,7 +12,8 @@ use crate::sample::{self, samples};
 
 fn text(report: &Report, width: usize, colour: bool) -> String {
     let mut out = Vec::new();
-    render(report, &mut out, &Options { width, colour }).expect("memory can be written to");
+    TEXT.write(report, &Look { width, colour }, &mut out)
+        .expect("memory can be written to");
     String::from_utf8(out).expect("text is UTF-8")
 }
 

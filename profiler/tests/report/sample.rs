@@ -7,12 +7,13 @@ use profiler::report::v1::{
     BpfUser, HookMisses, MissedCalls, OwnCost, Report, Session, Tool, Workload,
 };
 use profiler::report::{Tally, assemble, quality};
+use profiler::sink::Sink as _;
 use profiler_common::fact::KIND_WAIT;
 use profiler_common::histogram::{CLASS_BUFFERED, CLASS_END, CLASS_ERROR};
 
 use crate::calls::{Fetch, Reader, on_vda, padded, quiet};
 use crate::world::{
-    BUFFERED, DIRECT, MAPPED, METADATA, READS, counted_calls, honest, hook, host, observed,
+    BUFFERED, DIRECT, Known, MAPPED, METADATA, READS, counted_calls, honest, hook, host, observed,
     scenario, scenario_missing, session, workload,
 };
 
@@ -51,7 +52,7 @@ pub(crate) fn bench() -> Report {
                 (Cause::Cpu, 900, Detail::None, None),
             ];
             let (call, verdict) = Reader::new().told(Outcome::Hit, &preempted);
-            tally.call(&call, &verdict);
+            tally.ended(&call, &verdict, &Known);
         },
     );
     add(
@@ -79,7 +80,7 @@ pub(crate) fn bench() -> Report {
                     (Cause::Cpu, 700, Detail::None, None),
                 ];
                 let (call, verdict) = reader.told(Outcome::Late, &stretches);
-                tally.call(&call, &verdict);
+                tally.ended(&call, &verdict, &Known);
             }
         },
     );
@@ -165,7 +166,7 @@ pub(crate) fn run() -> Report {
             (Cause::Cpu, 11_000, Detail::None, None),
         ];
         let (call, verdict) = reader.told(Outcome::Late, &stretches);
-        tally.call(&call, &verdict);
+        tally.ended(&call, &verdict, &Known);
     }
     let workload = Workload {
         style: "command".to_owned(),
@@ -325,11 +326,11 @@ pub(crate) fn troubled() -> Report {
         (Cause::Server, 2_000_000, server(), None),
     ];
     let (call, verdict) = reader.told(Outcome::Miss, &stretches);
-    tally.call(&call, &verdict);
+    tally.ended(&call, &verdict, &Known);
     let (mut call, verdict) = reader.told(Outcome::Miss, &stretches);
     call.completeness = Completeness::Lost(2);
     call.ended.returned = -5;
-    tally.call(&call, &verdict);
+    tally.ended(&call, &verdict, &Known);
 
     let workload = Workload {
         style: "attach".to_owned(),

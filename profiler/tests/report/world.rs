@@ -6,7 +6,8 @@ use profiler::report::v1::{
     Hook, Host, MissedCalls, OpRecord, OwnCost, Residency, Scenario, Session, Workload,
 };
 use profiler::report::witness::Counts;
-use profiler::report::{Context, Names, Observed, Readings, Tally};
+use profiler::report::{Context, Observed, Readings, Tally};
+use profiler::sink::Names;
 use profiler_common::fact::{KIND_ENDED, KIND_REQUEST, KIND_WAIT};
 
 use crate::calls::{DATA, VDA};

@@ -1,5 +1,5 @@
 //! Arrows point one way: load, ring, collect → correlate → blame → report →
-//! render. Nothing imports from a later stage; from `correlate` on nothing has a
+//! export. Nothing imports from a later stage; from `correlate` on nothing has a
 //! clock or does I/O, so that a recording replays to the same report; and the
 //! workload, which has to be a witness, knows nothing of the profiler.
 
@@ -8,14 +8,15 @@ use std::path::{Component, Path};
 use super::source::{Mention, Source, mentions};
 
 /// The stages and how far down the flow they are.
-const STAGES: [(&str, u8); 7] = [
+const STAGES: [(&str, u8); 8] = [
     ("load", 0),
     ("ring", 0),
     ("collect", 0),
     ("correlate", 1),
     ("blame", 2),
-    ("report", 3),
-    ("render", 4),
+    ("sink", 3),
+    ("report", 4),
+    ("export", 5),
 ];
 
 /// Comes after all of them, and calls them.
@@ -128,11 +129,11 @@ mod tests {
 
     #[test]
     fn only_the_command_line_sees_all() {
-        let text = "use crate::{load::A, render::B, workload::C};";
+        let text = "use crate::{load::A, export::B, workload::C};";
         assert!(complain("profiler/src/cli/run.rs", text).is_empty());
         assert!(complain("profiler/src/main.rs", "use std::fs::read;").is_empty());
         assert_eq!(
-            complain("profiler/src/render/text.rs", "use crate::cli::Plan;").len(),
+            complain("profiler/src/export/text.rs", "use crate::cli::Plan;").len(),
             1
         );
     }
@@ -177,7 +178,7 @@ mod tests {
             );
         }
         let text = "use std::{io::Write, time::Duration};";
-        assert!(complain("profiler/src/render/text.rs", text).is_empty());
+        assert!(complain("profiler/src/export/text.rs", text).is_empty());
     }
 
     #[test]

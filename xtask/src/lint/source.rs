@@ -292,7 +292,7 @@ mod tests {
         let text = r##"
             //! See [`crate::report`].
             /* crate::a::b /* nested */ crate::c */
-            const A: &str = "crate::render \" crate::d";
+            const A: &str = "crate::export \" crate::d";
             const B: &str = r#"crate::e " "#;
             const C: [char; 3] = ['"', '\'', '\u{22}'];
             fn f<'a>(x: &'a str) { crate::real::one() }

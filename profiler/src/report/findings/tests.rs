@@ -119,11 +119,16 @@ fn each_doubt_has_its_finding() {
 
 #[test]
 fn the_probes_cost_is_put_next_to_calls_only_where_there_is_one_kind_of_many() {
-    let costly = |scenarios: Vec<Scenario>| {
+    let p50 = scenario("cold-random")
+        .latency_ns
+        .expect("it has calls")
+        .p50;
+    let costly_at = |scenarios: Vec<Scenario>, a_call: u64| {
         let mut report = report(scenarios);
-        report.quality.own.bpf_ns = Some(1 << 40);
+        report.quality.own.bpf_ns = Some(10_000 * a_call);
         ids(&report).contains(&"probe-cost".to_owned())
     };
+    let costly = |scenarios: Vec<Scenario>| costly_at(scenarios, p50 / 2);
     let with = |calls| Scenario {
         calls,
         ..scenario("cold-random")
@@ -131,6 +136,8 @@ fn the_probes_cost_is_put_next_to_calls_only_where_there_is_one_kind_of_many() {
     assert!(costly(vec![with(10_000)]));
     assert!(!costly(vec![with(9_999)]));
     assert!(!costly(vec![with(10_000), with(10_000)]));
+    // Other processes' share of it is larger than all that the calls took.
+    assert!(!costly_at(vec![with(10_000)], p50 * 2));
 }
 
 #[test]

@@ -362,8 +362,9 @@ pub(super) fn open_calls(report: &Report) -> Vec<Said> {
     }]
 }
 
-/// The time in the probes is one sum for the session, other processes' events in it: it
-/// can be put next to a call only where there is one kind of call, and many of them.
+/// The time in the probes is one sum for the session and the whole machine, other processes'
+/// events in it: it bounds what a call pays, where there is one kind of call, and many of
+/// them. A bound above the median call says nothing of it.
 pub(super) fn probe_cost(report: &Report) -> Vec<Said> {
     let [
         Scenario {
@@ -379,14 +380,15 @@ pub(super) fn probe_cost(report: &Report) -> Vec<Said> {
     };
     let a_call = bpf_ns / calls;
     let scenarios = reaching(report, COST, |scenario| {
-        Some(share(a_call, scenario.latency_ns.as_ref()?.p50))
+        let p50 = scenario.latency_ns.as_ref()?.p50;
+        (a_call <= p50).then(|| share(a_call, p50))
     });
     about_shares(
         report,
         &scenarios,
         Severity::Info,
         format!(
-            "The probes take {} a call on average, and latencies include it",
+            "The probes take at most {} a call, and latencies include it",
             time(a_call)
         ),
         "next to the median call",

@@ -1,18 +1,11 @@
 //! What a tally needs to know to end as a scenario.
 
 use std::collections::BTreeMap;
-use std::fmt::Debug;
 
-use crate::report::{v1, witness::Readings};
-
-/// Looks up what only the live session knows. Answers from memory: report does no I/O.
-pub trait Names: Debug {
-    /// Kernel functions of a stack map id, innermost first; empty if not known.
-    fn frames(&self, stack: u32) -> Vec<String>;
-    /// Path of the file with this device (the kernel's `dev_t`) and inode, whose name
-    /// ends in `name` (NUL padded, cut at 31 bytes); `None` if not known.
-    fn path(&self, dev: u32, inode: u64, name: &[u8]) -> Option<String>;
-}
+use crate::{
+    report::{v1, witness::Readings},
+    sink::Names,
+};
 
 /// What a tally needs to know to end as a scenario.
 #[derive(Clone, Copy, Debug)]

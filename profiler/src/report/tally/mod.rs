@@ -18,7 +18,7 @@ use profiler_common::histogram::{
     CLASS_BUFFERED, CLASS_DIRECT, CLASS_END, CLASS_ERROR, CLASSES, Settled,
 };
 
-pub use context::{Context, Names};
+pub use context::Context;
 
 use self::{latency::Durations, requests::Requests, slowest::Slowest, waits::Waits};
 use super::{
@@ -27,6 +27,7 @@ use super::{
 };
 use crate::blame::{Cause, Outcome, Shares, Verdict};
 use crate::correlate::Call;
+use crate::sink::{Names, Sink};
 
 /// Folds the calls of one scenario. Takes about 0.4 MiB, and at most some 2 MiB.
 #[derive(Debug)]
@@ -65,6 +66,16 @@ impl Default for Tally {
     }
 }
 
+impl Sink for Tally {
+    fn request(&mut self, request: &RequestFacts) {
+        self.requests.add(request);
+    }
+
+    fn call(&mut self, call: &Call, verdict: &Verdict, _names: &dyn Names) {
+        self.fold(call, verdict);
+    }
+}
+
 impl Tally {
     /// An empty tally that keeps so many of the slowest calls.
     pub fn new(slowest: usize) -> Self {
@@ -86,13 +97,10 @@ impl Tally {
         }
     }
 
-    /// Folds one told call in.
-    pub fn call(&mut self, call: &Call, verdict: &Verdict) {
+    /// Folds one told call in, without its requests.
+    fn fold(&mut self, call: &Call, verdict: &Verdict) {
         let ns = call.ns();
         self.filled(&call.ended);
-        for request in &call.requests {
-            self.requests.add(&request.request);
-        }
         for wait in &call.waits {
             let preempted = wait.flags & WAIT_PREEMPTED != 0;
             let switches = &mut self.switches;
@@ -141,12 +149,6 @@ impl Tally {
             self.faults.ahead += 1;
         }
         waited
-    }
-
-    /// Folds in a request of a call that had ended before the request completed
-    /// (those that completed earlier come with their call).
-    pub fn late_request(&mut self, request: &RequestFacts) {
-        self.requests.add(request);
     }
 
     /// Adds the quiet calls of one class, settled in the kernel: all of their time is

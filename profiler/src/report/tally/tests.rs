@@ -113,7 +113,7 @@ fn every_sum_adds_up() {
         if n % 10 == 0 {
             call.completeness = Completeness::Lost(1);
         }
-        tally.call(&call, &verdict);
+        tally.ended(&call, &verdict, &Nameless);
     }
     let mut buckets = vec![0; BUCKETS];
     buckets[histogram::bucket(500) as usize] = 1000;
@@ -186,7 +186,7 @@ fn memory_is_bounded_and_nothing_is_lost_by_it() {
         };
         let stretches = [(100, Cause::Cpu, Detail::None), (n + 1, Cause::Lock, lock)];
         let (call, verdict) = told(n * 100_000, Outcome::Miss, &stretches);
-        tally.call(&call, &verdict);
+        tally.ended(&call, &verdict, &Nameless);
     }
     let scenario = finish(&tally);
     assert_eq!(scenario.waits.len(), 257);
@@ -209,10 +209,10 @@ fn the_slowest_calls_are_told_in_full() {
     for n in [5_u64, 9, 1, 7, 3, 9] {
         let stretches = [(n * 1000, Cause::Device, on_disk(Owner::Call))];
         let (call, verdict) = told(n * 1_000_000, Outcome::Miss, &stretches);
-        tally.call(&call, &verdict);
+        tally.ended(&call, &verdict, &Nameless);
     }
     let (call, verdict) = blocked_read(77);
-    tally.call(&call, &verdict);
+    tally.ended(&call, &verdict, &Nameless);
     let slowest = finish(&tally).slowest;
     let latencies: Vec<_> = slowest.iter().map(|call| call.latency_ns).collect();
     assert_eq!(latencies, [94_500, 9_000, 9_000]);
@@ -248,7 +248,7 @@ fn a_long_timeline_keeps_its_longest_stretches() {
         .collect();
     let (call, verdict) = told(1, Outcome::Miss, &stretches);
     let mut tally = Tally::default();
-    tally.call(&call, &verdict);
+    tally.ended(&call, &verdict, &Nameless);
     let slow = finish(&tally).slowest.remove(0);
     assert_eq!((slow.timeline.len(), slow.timeline_omitted), (256, 744));
     assert!(slow.timeline.is_sorted_by(|a, b| a.at_ns < b.at_ns));
@@ -290,8 +290,8 @@ fn a_wait_for_another_process_counts_once() {
         request(fact::REQUEST_WRITE, 512),
     ];
     let mut tally = Tally::default();
-    tally.call(&call, &verdict);
-    tally.late_request(&request(fact::REQUEST_READAHEAD, 8192).request);
+    tally.ended(&call, &verdict, &Nameless);
+    tally.request(&request(fact::REQUEST_READAHEAD, 8192).request);
     let io = finish(&tally).io.unwrap();
     assert_eq!((io.foreign, io.foreign_ns), (2, 61));
     assert_eq!(
@@ -314,7 +314,7 @@ fn what_a_missing_hook_hides_is_null_and_not_zero() {
     let hooks = [hook(&["lock", "queue"]), hook(&["readahead", "io"])];
     let mut tally = Tally::default();
     let (call, verdict) = blocked_read(1);
-    tally.call(&call, &verdict);
+    tally.ended(&call, &verdict, &Nameless);
     let scenario = finish_with(&tally, &hooks);
     assert_eq!(
         (scenario.blame_ns.lock, scenario.blame_share.lock),

@@ -109,7 +109,7 @@ fn an_attached_process_lives_on_and_can_be_attached_to_again() {
     script.wait_ready();
     let before = names(&folder);
     let pid = reader.0.id();
-    let attach = Running::start(&["attach", "--pid", &pid.to_string()], &[]);
+    let mut attach = Running::start(&["attach", "--pid", &pid.to_string()], &[]);
     attach.wait_attached();
     let held = kill(&attach);
     assert_eq!(attach.names(), [""; 0]);

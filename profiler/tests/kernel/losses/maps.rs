@@ -128,9 +128,10 @@ fn watch(way: &str, act: Act, folder: &Path) -> Session {
                     && libc::mount(none, c"/".as_ptr(), none, apart, none.cast()) == 0
                     && libc::mount(what.as_ptr(), at.as_ptr(), what.as_ptr(), 0, none.cast()) == 0
             };
-            match done {
-                true => Ok(()),
-                false => Err(std::io::Error::last_os_error()),
+            match std::io::Error::last_os_error() {
+                // It is mounted there already.
+                error if !done && error.raw_os_error() != Some(libc::EBUSY) => Err(error),
+                _ => Ok(()),
             }
         };
         // SAFETY: between fork and exec, and does nothing but system calls.

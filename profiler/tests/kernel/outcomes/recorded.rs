@@ -41,7 +41,7 @@ pub(crate) fn calls(recording: &Path) -> Vec<Seen> {
             Entry::Stack(stack) => drop(stacks.0.insert(stack.id, stack.frames)),
             Entry::Facts(facts) => {
                 for fact in ring::records(facts) {
-                    if let Some(call) = correlator.fact(fact.expect("a fact")) {
+                    if let Some(call) = correlator.fact(fact.expect("a fact")).call() {
                         let outcome = blame(&call, &stacks).outcome;
                         calls.push(Seen { call, outcome });
                     }

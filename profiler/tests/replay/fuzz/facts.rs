@@ -123,7 +123,7 @@ fn correlated(facts: &[Fact]) {
     let mut told = HashMap::<(u32, u64), usize>::new();
     for fact in facts {
         let is_end = matches!(fact, Fact::Ended(_));
-        let call = correlator.fact(fact.clone());
+        let call = correlator.fact(fact.clone()).call();
         assert_eq!(call.is_some(), is_end, "{fact:?}");
         assert!(correlator.kept() <= facts.len());
         let Some(call) = call else {
@@ -167,12 +167,13 @@ fn reported(facts: &[Fact]) -> Report {
     for (tag, payload) in &whole {
         if *tag == FACTS {
             stacks(&mut assembly);
-            facts.iter().for_each(|fact| assembly.fact(fact.clone()));
+            let bytes: Vec<u8> = facts.iter().flat_map(encode).copied().collect();
+            assembly.take(Entry::Facts(&bytes)).unwrap();
         } else {
             assembly.take(Entry::read(*tag, payload).unwrap()).unwrap();
         }
     }
-    assembly.finish().unwrap()
+    assembly.finish().unwrap().0
 }
 
 /// Whole calls of some threads, their facts in between each other.

@@ -151,7 +151,8 @@ fn quality(quality: &Quality) -> String {
     }
     let own = &quality.own;
     let costs = [
-        own.bpf_ns.map(|ns| format!("{} in probes", time(ns))),
+        own.bpf_ns
+            .map(|ns| format!("{} in probes, on the whole machine", time(ns))),
         own.cpu_ns.map(|ns| format!("{} of CPU", time(ns))),
         own.max_rss_bytes.map(size),
     ];

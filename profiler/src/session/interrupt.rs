@@ -19,7 +19,7 @@ use tokio::{
 
 /// Asked to end? Cheap to clone and to ask, from any thread.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Interrupt {
+pub struct Interrupt {
     /// The first signal; 0: none yet.
     asked: Arc<AtomicI32>,
     notify: Arc<Notify>,
@@ -28,7 +28,7 @@ pub(super) struct Interrupt {
 impl Interrupt {
     /// Listens to SIGINT, SIGTERM and SIGHUP from now on, on a thread of its own: the
     /// session's may be busy writing a file when the signal comes.
-    pub(super) fn listen() -> Result<Self> {
+    pub fn listen() -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -70,17 +70,17 @@ impl Interrupt {
     }
 
     /// Has anybody asked to end?
-    pub(super) fn asked(&self) -> bool {
+    pub fn asked(&self) -> bool {
         self.signal() != 0
     }
 
     /// The signal that asked; 0: nobody has.
-    pub(super) fn signal(&self) -> i32 {
+    pub fn signal(&self) -> i32 {
         self.asked.load(Ordering::SeqCst)
     }
 
     /// What a shell gives for a program that this signal ended: 130 for ^C.
-    pub(super) fn exit_code(&self) -> u8 {
+    pub fn exit_code(&self) -> u8 {
         match self.signal() {
             0 => 0,
             signal => u8::try_from(128 + signal).unwrap_or(1),
@@ -88,7 +88,7 @@ impl Interrupt {
     }
 
     /// What work that can be broken off is to do.
-    pub(super) fn flow(&self) -> ControlFlow<()> {
+    pub fn flow(&self) -> ControlFlow<()> {
         if self.asked() {
             ControlFlow::Break(())
         } else {
@@ -97,7 +97,7 @@ impl Interrupt {
     }
 
     /// Waits until somebody asks to end.
-    pub(super) async fn wait(&self) {
+    pub async fn wait(&self) {
         let notified = self.notify.notified();
         if !self.asked() {
             notified.await;

@@ -3,7 +3,7 @@
 use anstyle::{AnsiColor, Style};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::render::sanitize;
+use crate::export::sanitize;
 
 /// Text in one style.
 #[derive(Clone, Debug)]
