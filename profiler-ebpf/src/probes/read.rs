@@ -7,10 +7,12 @@
 //! count who makes map system calls: those have the kernel skip sessions and classic
 //! tracepoints.
 
+use core::ffi::c_void;
+
 use aya_ebpf::{
     EbpfContext as _,
-    macros::{btf_tracepoint, kprobe, tracepoint},
-    programs::{BtfTracePointContext, ProbeContext, RetProbeContext, TracePointContext},
+    macros::{btf_tracepoint, tracepoint},
+    programs::{BtfTracePointContext, RetProbeContext, TracePointContext},
 };
 use profiler_common::{
     bpf_user::{BPF_MAP_COMMANDS, BpfUser},
@@ -59,12 +61,14 @@ fn sys_exit(ctx: BtfTracePointContext) -> i32 {
 
 /// Begin and end of the functions behind the system calls, in one program that the kernel
 /// never skips because of itself: it runs with preemption off (`fprobe`). A begin that
-/// returns 1 has no end.
-#[kprobe]
-fn read_session(ctx: ProbeContext) -> u32 {
+/// returns 1 has no end: whoever is not watched pays for the begin only. Without aya's macro for
+/// kprobes, which returns 0 whatever the program says.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "kprobe")]
+fn read_session(ctx: *mut c_void) -> u32 {
     let task = current_task();
-    if kernel::session_is_return(ctx.as_ptr()) {
-        let returned: u64 = RetProbeContext::new(ctx.as_ptr()).ret();
+    if kernel::session_is_return(ctx) {
+        let returned: u64 = RetProbeContext::new(ctx).ret();
         end(task, returned as i64, false);
         return 0;
     }
