@@ -120,6 +120,8 @@ mod tests {
             ("copy_file_range", libc::SYS_copy_file_range),
             ("execve", libc::SYS_execve),
             ("execveat", libc::SYS_execveat),
+            ("finit_module", libc::SYS_finit_module),
+            ("kexec_file_load", libc::SYS_kexec_file_load),
             ("bpf", libc::SYS_bpf),
         ];
         for call in CALLS {
