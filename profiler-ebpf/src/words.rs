@@ -45,5 +45,8 @@ pub(crate) unsafe fn zero<T: Copy>(to: *mut T) {
 #[inline(always)]
 pub(crate) unsafe fn copy_comm(from: *const [u8; 16], to: *mut [u8; 16]) {
     // SAFETY: sixteen bytes either way; the rest is the caller's word.
-    unsafe { copy(from.cast::<[u64; 2]>(), to.cast()) }
+    unsafe {
+        let from: *const [u64; 2] = from.cast();
+        copy(from, to.cast());
+    }
 }

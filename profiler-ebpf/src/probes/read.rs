@@ -61,7 +61,8 @@ fn sys_exit(ctx: BtfTracePointContext) -> i32 {
 
 /// Begin and end of the functions behind the system calls, in one program that the kernel
 /// never skips because of itself: it runs with preemption off (`fprobe`). A begin that
-/// returns 1 has no end. aya's macro for kprobes is not used: it always returns 0.
+/// returns 1 has no end: whoever is not watched pays for the begin only. Without aya's macro for
+/// kprobes, which returns 0 whatever the program says.
 // SAFETY: the loader looks for this name in this section; nothing else has it.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "kprobe")]

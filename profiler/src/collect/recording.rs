@@ -149,7 +149,10 @@ impl<R: Read> Reader<R> {
         let got = fill(&mut from, &mut magic)?;
         if got < MAGIC.len() || magic != *MAGIC {
             if got == MAGIC.len() && magic.starts_with(FAMILY) {
-                bail!("it is a recording of another version; this program reads version 1");
+                bail!(
+                    "it is a recording of another version, whose facts have another layout; \
+                     this program reads layout {LAYOUT}: read it with the profiler that made it"
+                );
             }
             bail!("it is not a recording");
         }

@@ -19,6 +19,7 @@ use super::{
     own_reads, program,
     refusal::{in_one_line, is_of_an_address},
     session::Session,
+    types::Types,
 };
 
 /// Which way to take.
@@ -103,15 +104,15 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    fn attach(kind: Kind, object: &[u8], ebpf: &mut Ebpf, btf: &Btf) -> Result<Self> {
+    fn attach(kind: Kind, object: &[u8], ebpf: &mut Ebpf, types: &mut Types) -> Result<Self> {
         let mut entry = Self {
             kind,
             session: None,
         };
         let attached = match kind {
-            Kind::TpBtf => attach_tp_btf(ebpf, btf),
+            Kind::TpBtf => attach_tp_btf(ebpf, types),
             Kind::Classic => attach_classic(ebpf),
-            Kind::Session => Session::attach(object, ebpf, btf).map(|session| {
+            Kind::Session => Session::attach(object, ebpf, types).map(|session| {
                 entry.session = Some(session);
             }),
         };
@@ -151,14 +152,14 @@ pub(super) struct Choice {
 }
 
 impl Choice {
-    pub(super) fn new(way: Way, ebpf: &mut Ebpf, kernel: &Kernel) -> Self {
+    pub(super) fn new(way: Way, ebpf: &mut Ebpf, kernel: &Kernel, btf: &Btf) -> Self {
         let mut notes = Vec::new();
         // Kernels that do not say where they keep their count of preemption, those before 6.13
         // among them, cannot be asked.
         let measured = kernel
             .symbols
             .preempt_count
-            .map(|_| is_preemptible(ebpf, &kernel.btf));
+            .map(|_| is_preemptible(ebpf, btf));
         let assumed = release() >= FIRST_PREEMPTIBLE;
         if let Some(Err(error)) = &measured
             // A kernel built without the addresses of its variables cannot be tested, and below
@@ -197,13 +198,13 @@ impl Choice {
         &mut self,
         object: &[u8],
         ebpf: &mut Ebpf,
-        btf: &Btf,
+        types: &mut Types,
         orders: &mut Orders,
         ring: &mut RingBuf<MapData>,
     ) -> Result<Entry> {
         let notes = &mut self.notes;
         let (entry, refused) = first(&self.order, |kind| {
-            let entry = Entry::attach(kind, object, ebpf, btf)?;
+            let entry = Entry::attach(kind, object, ebpf, types)?;
             match own_reads::not_told(orders, ring) {
                 Ok(missing) if missing.is_empty() => Ok(entry),
                 Ok(missing) => {
@@ -304,13 +305,12 @@ fn numbers(release: &str) -> [u32; 2] {
     [numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)]
 }
 
-fn attach_tp_btf(ebpf: &mut Ebpf, btf: &Btf) -> Result<()> {
+fn attach_tp_btf(ebpf: &mut Ebpf, types: &mut Types) -> Result<()> {
     for name in HOOKS {
         let program: &mut BtfTracePoint = program(ebpf, name)?.try_into()?;
-        match program.load(name, btf) {
-            // With the others of the plan.
-            Ok(()) | Err(ProgramError::AlreadyLoaded) => {}
-            Err(error) => return Err(error.into()),
+        // Where it is the first choice, it was loaded with the others of the plan.
+        if program.fd().is_err() {
+            program.load(name, types.get()?)?;
         }
     }
     for name in HOOKS {

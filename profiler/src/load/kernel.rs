@@ -2,8 +2,8 @@
 
 use std::{collections::HashMap, thread};
 
-use anyhow::{Context as _, Result, anyhow, bail};
-use aya::{Btf, EbpfLoader};
+use anyhow::{Result, anyhow, bail};
+use aya::EbpfLoader;
 use profiler_common::{
     calls,
     control::Fixed,
@@ -15,6 +15,7 @@ use super::{
     fields::Fields,
     hooks::{Hook, PLAN},
     offsets,
+    types::Types,
 };
 
 /// What the probes are fitted to.
@@ -30,15 +31,14 @@ pub(super) struct Kernel {
     pub(super) has_fprobe: bool,
     /// Hooks of the plan that it lacks, and why.
     lacks: HashMap<&'static str, String>,
-    pub(super) btf: Btf,
 }
 
 impl Kernel {
     /// Reads it, and makes a loader, which reads it once more for itself: all of that side
     /// by side, as it is much of what a start takes.
-    pub(super) fn read() -> Result<(Self, EbpfLoader<'static>)> {
+    pub(super) fn read() -> Result<(Self, Types, EbpfLoader<'static>)> {
         thread::scope(|scope| {
-            let btf = scope.spawn(Btf::from_sys_fs);
+            let types = scope.spawn(Types::read);
             let loader = scope.spawn(EbpfLoader::new);
             let fields = Fields::read(offsets::BTF)?;
             let lacks = |hook: &Hook| {
@@ -53,27 +53,15 @@ impl Kernel {
                 keeps_returns: fields.offset("fprobe", "hlist_array").is_some(),
                 has_fprobe: fields.function("register_fprobe").is_some(),
                 lacks: PLAN.iter().filter_map(lacks).collect(),
-                btf: btf
-                    .join()
-                    .map_err(|_| anyhow!("the reader of the kernel's types has died"))?
-                    .context("cannot read the kernel's type information")?,
             };
+            let types = types
+                .join()
+                .map_err(|_| anyhow!("the reader of the kernel's types has died"))??;
             let loader = loader
                 .join()
                 .map_err(|_| anyhow!("the probes' loader has died"))?;
-            Ok((kernel, loader))
+            Ok((kernel, types, loader))
         })
-    }
-
-    /// Returns the memory that the kernel's types took, some 30 MiB: the allocator would keep
-    /// it, and it would count as the session's.
-    pub(super) fn forget(self) {
-        drop(self);
-        #[cfg(target_env = "gnu")]
-        // SAFETY: gives back what is free, and touches nothing that is not.
-        unsafe {
-            libc::malloc_trim(0);
-        }
     }
 
     /// Does it have what this hook hangs on?
@@ -120,6 +108,8 @@ mod tests {
             ("copy_file_range", libc::SYS_copy_file_range),
             ("execve", libc::SYS_execve),
             ("execveat", libc::SYS_execveat),
+            ("finit_module", libc::SYS_finit_module),
+            ("kexec_file_load", libc::SYS_kexec_file_load),
             ("bpf", libc::SYS_bpf),
         ];
         for call in CALLS {

@@ -11,6 +11,7 @@
 //! - [`session`]: a session of kprobes, which aya cannot load.
 //! - [`cast`]: the kernel function by which they read what has no type.
 //! - [`kernel`]: what the running kernel says of itself.
+//! - [`types`]: its types, as long as they are needed.
 //! - [`mapped`]: arrays that are read and written without a system call.
 //! - [`probes`]: the loaded programs and their maps.
 
@@ -28,6 +29,7 @@ mod probes;
 mod refusal;
 mod selfcost;
 mod session;
+mod types;
 
 pub use entry::Way;
 pub use hooks::HookState;

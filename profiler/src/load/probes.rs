@@ -31,6 +31,7 @@ use super::{
     program,
     refusal::{in_one_line, is_of_the_verifier},
     selfcost::{self, Misses},
+    types::Types,
 };
 
 /// What can be chosen about loading.
@@ -85,21 +86,26 @@ impl Probes {
     ///
     /// No BTF, no right to load programs, or a required hook that this kernel lacks.
     pub fn load(options: &Options) -> Result<Self> {
-        let (kernel, loader) = Kernel::read()?;
-        let loaded = Self::load_as(options, &kernel, loader, kernel.cast);
+        let (kernel, mut types, loader) = Kernel::read()?;
+        let loaded = Self::load_as(options, &kernel, &mut types, loader, kernel.cast);
         let loaded = match (loaded, kernel.cast) {
             (Err(first), Some(_)) if is_of_the_verifier(&first) => {
-                Self::load_copying(options, &kernel, first)
+                Self::load_copying(options, &kernel, &mut types, first)
             }
             (loaded, _) => loaded,
         };
-        kernel.forget();
+        types.forget();
         loaded
     }
 
     /// Loads probes that copy what they know by its address only, as the others were refused.
-    fn load_copying(options: &Options, kernel: &Kernel, refused: anyhow::Error) -> Result<Self> {
-        match Self::load_as(options, kernel, EbpfLoader::new(), None) {
+    fn load_copying(
+        options: &Options,
+        kernel: &Kernel,
+        types: &mut Types,
+        refused: anyhow::Error,
+    ) -> Result<Self> {
+        match Self::load_as(options, kernel, types, EbpfLoader::new(), None) {
             Ok(mut probes) => {
                 probes.notes.push(format!(
                     "fields are copied, which is dearer, since probes with bpf_rdonly_cast were \
@@ -118,10 +124,11 @@ impl Probes {
     fn load_as(
         options: &Options,
         kernel: &Kernel,
+        types: &mut Types,
         loader: EbpfLoader<'static>,
         cast: Option<Cast>,
     ) -> Result<Self> {
-        let btf = &kernel.btf;
+        let btf = types.get()?;
         let (offsets, bits) = (Plain(kernel.offsets), Plain(kernel.bits));
         let fixed = Plain(kernel.fixed(cast));
         let log_level = if options.verbose { 5u8 } else { 0 };
@@ -137,7 +144,7 @@ impl Probes {
             .override_global("AYA_LOG_LEVEL", &log_level, true)
             .load(&object)
             .map_err(explain)?;
-        let mut choice = Choice::new(options.way, &mut ebpf, kernel);
+        let mut choice = Choice::new(options.way, &mut ebpf, kernel, btf);
         let tp_btf_first = choice.order.first() == Some(&Kind::TpBtf);
         // What is likely to be attached: the kernel can have a function and refuse it.
         let likely = hooks::carry_out(|hook| kernel.look_for(hook));
@@ -146,11 +153,12 @@ impl Probes {
             likely.iter().any(is_it) && (tp_btf_first || !is_entry(hook.name))
         };
         let verified = verify(&mut ebpf, btf, first);
-        let hooks = attach_plan(&mut ebpf, kernel, verified)?;
+        let hooks = attach_plan(&mut ebpf, kernel, btf, verified)?;
         let mut orders = Orders::new(ebpf.map("CONTROL").context("no map CONTROL")?)?;
         orders.hooks_tell(told(&hooks));
+        types.forget();
         let mut ring = ring(&ebpf)?;
-        let entry = choice.attach(&object, &mut ebpf, btf, &mut orders, &mut ring)?;
+        let entry = choice.attach(&object, &mut ebpf, types, &mut orders, &mut ring)?;
         let mut probes = Self {
             ebpf,
             hooks,
@@ -363,7 +371,12 @@ fn verify_one(program: &mut Program, hook: &Hook, btf: &Btf) -> Result<()> {
 }
 
 /// Attaches all hooks of the plan but those that see calls.
-fn attach_plan(ebpf: &mut Ebpf, kernel: &Kernel, mut verified: Verified) -> Result<Vec<HookState>> {
+fn attach_plan(
+    ebpf: &mut Ebpf,
+    kernel: &Kernel,
+    btf: &Btf,
+    mut verified: Verified,
+) -> Result<Vec<HookState>> {
     let mut refused = None;
     let hooks = hooks::carry_out(|hook| {
         if is_entry(hook.name) {
@@ -373,7 +386,7 @@ fn attach_plan(ebpf: &mut Ebpf, kernel: &Kernel, mut verified: Verified) -> Resu
             Some(result) => result,
             None => kernel
                 .look_for(hook)
-                .and_then(|()| verify_one(program(ebpf, &hook.program())?, hook, &kernel.btf)),
+                .and_then(|()| verify_one(program(ebpf, &hook.program())?, hook, btf)),
         };
         let attached = attached.and_then(|()| attach(program(ebpf, &hook.program())?));
         match attached {

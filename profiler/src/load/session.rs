@@ -16,13 +16,16 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use aya::{
-    Btf, Ebpf,
+    Ebpf,
     maps::{Map, MapData},
 };
 use aya_obj::{Object, btf::BtfKind};
+
 use profiler_common::calls::CALLS;
 
 use super::refusal::{Refused, last_words};
+
+use super::types::Types;
 
 /// The program in the object file.
 pub(super) const PROGRAM: &str = "read_session";
@@ -81,7 +84,7 @@ impl Session {
     /// # Errors
     ///
     /// The kernel has no sessions (before 6.10), no kprobes, or other names for its calls.
-    pub(super) fn attach(object: &[u8], ebpf: &Ebpf, btf: &Btf) -> Result<Self> {
+    pub(super) fn attach(object: &[u8], ebpf: &Ebpf, types: &mut Types) -> Result<Self> {
         let program = load(object, ebpf)?;
         let calls = CALLS.iter().filter(|call| call.number().is_some());
         let mut names: Vec<String> = calls
@@ -90,7 +93,9 @@ impl Session {
         let link = link(&program, &names).or_else(|error| {
             // One name that is missing costs all: a kernel is built without some calls.
             let all = names.len();
-            names.retain(|name| btf.id_by_type_name_kind(name, BtfKind::Func).is_ok());
+            if let Ok(btf) = types.get() {
+                names.retain(|name| btf.id_by_type_name_kind(name, BtfKind::Func).is_ok());
+            }
             if names.is_empty() || names.len() == all {
                 return Err(error);
             }

@@ -38,7 +38,8 @@ fn what_is_no_report_is_refused() {
             "profiler.report/2",
         ),
         ("torn", b"{\"schema\": \"profiler.report/1\"}", "damaged"),
-        ("future", b"profiler.recording/2\n1234", "another version"),
+        ("past", b"profiler.recording/1\n1234", "another layout"),
+        ("future", b"profiler.recording/9\n1234", "reads layout 2"),
         ("begun", b"profiler.recording/2\n", "no opening"),
         ("cut", &recording[..100], "damaged"),
     ] {
