@@ -257,7 +257,7 @@ pub(crate) fn explained(scenario: &Scenario) {
         .iter()
         .filter(|wait| wait.cause == "unexplained");
     let puzzling: Vec<_> = unexplained
-        .filter(|wait| !wait.detail.contains("did not tell"))
+        .filter(|wait| !wait.detail.contains("not seen"))
         .collect();
     assert!(puzzling.is_empty(), "{}: {puzzling:#?}", scenario.name);
 }

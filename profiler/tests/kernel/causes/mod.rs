@@ -149,7 +149,7 @@ fn agree(cause: &str, provoked: &str, all: &[Stall]) {
 fn hidden_ns(call: &SlowCall) -> u64 {
     let parts = call.parts.iter();
     let hidden =
-        parts.filter(|part| part.cause == "unexplained" && part.detail.contains("did not tell"));
+        parts.filter(|part| part.cause == "unexplained" && part.detail.contains("not seen"));
     hidden.map(|part| part.ns).sum()
 }
 
