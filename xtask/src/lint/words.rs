@@ -26,9 +26,11 @@ const RETIRED: [(&str, &str); 12] = [
 ];
 
 /// Pages written by hand.
-const PAGES: [&str; 4] = [
+const PAGES: [&str; 6] = [
     "README.md",
     "CONTRIBUTING.md",
+    "docs/architecture.md",
+    "docs/blame.md",
     "docs/glossary.md",
     "docs/preemption.md",
 ];
