@@ -54,6 +54,10 @@ It needs root, as `cargo xtask test` does, a machine with nothing else to do, an
 missing. `--rounds N` takes more rounds, `--only NAME` only tools with that in their name, `--quick`
 a first look (the page stays as it is), `--no-page` only prints. All values of all rounds are in
 `target/cost.json`. Times depend on the machine; ratios less so.
+
+What each way of seeing calls costs in instructions, for a watched read, for a read beside it, and for
+calls that are no reads (`--quiet-neighbours` takes a kprobe session where it is right), is in
+[kernels.md](kernels.md), \"What each way costs\".
 ";
 
 /// The whole page.

@@ -324,16 +324,16 @@ fn hook_misses(misses: &Misses) -> Vec<HookMisses> {
 }
 
 fn hook(state: &HookState) -> Hook {
+    let hides: &[&str] = if state.attached {
+        &[]
+    } else {
+        state.hook.hides
+    };
     Hook {
         hook: state.hook.name.into(),
         attached: state.attached,
         without_it: state.hook.without_it.into(),
-        hides: state
-            .hook
-            .hides
-            .iter()
-            .map(|&hidden| hidden.into())
-            .collect(),
+        hides: hides.iter().map(|&hidden| hidden.into()).collect(),
     }
 }
 
@@ -373,4 +373,23 @@ fn difference(before: &Snapshot, after: &Snapshot) -> Vec<Settled> {
             }
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::hooks::PLAN;
+
+    #[test]
+    fn only_a_hook_that_is_missing_hides_something() {
+        let hiding = PLAN.iter().find(|hook| !hook.hides.is_empty()).unwrap();
+        for (attached, hides) in [(true, 0), (false, hiding.hides.len())] {
+            let state = HookState {
+                hook: *hiding,
+                attached,
+                reason: None,
+            };
+            assert_eq!(hook(&state).hides.len(), hides);
+        }
+    }
 }
