@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{
     bed::{Bed, Left, SUITE, leaving},
-    guest::{Clock, Disk, Filesystem, Machine},
+    guest::{COUNTED, Machine},
 };
 use crate::table::Table;
 
@@ -17,21 +17,6 @@ use crate::table::Table;
 const WAYS: [&str; 3] = ["tp-btf", "kprobe-session", "raw-syscalls"];
 /// Calls of each kind.
 const CALLS: u32 = 20_000;
-
-const MACHINE: Machine<'_> = Machine {
-    cpus: 1,
-    memory: "512M",
-    clock: Clock::Instructions,
-    append: "tsc=reliable",
-    disks: &[Disk {
-        filesystem: Filesystem::Ext4,
-        bytes: 96 << 20,
-        reads_a_second: None,
-    }],
-    programs: &[],
-    tools: &[],
-    script: "",
-};
 
 /// Instructions a call.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -60,8 +45,9 @@ pub(super) struct Cost {
 pub(super) fn run(bed: &Bed<'_>) -> Result<Cost> {
     let script = script();
     let left = bed.boot(&Machine {
+        append: "tsc=reliable",
         script: &script,
-        ..MACHINE
+        ..COUNTED
     })?;
     left.succeeded("alone")?;
     let alone = calls(&left, "alone")?;

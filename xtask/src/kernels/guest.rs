@@ -107,6 +107,22 @@ pub(super) struct Machine<'a> {
     pub(super) script: &'a str,
 }
 
+/// One processor whose clock counts instructions, and a small disk.
+pub(super) const COUNTED: Machine<'_> = Machine {
+    cpus: 1,
+    memory: "512M",
+    clock: Clock::Instructions,
+    append: "",
+    disks: &[Disk {
+        filesystem: Filesystem::Ext4,
+        bytes: 96 << 20,
+        reads_a_second: None,
+    }],
+    programs: &[],
+    tools: &[],
+    script: "",
+};
+
 /// Boots the kernel on the machine; gives the folder with what the guest left.
 pub(super) fn boot(
     tools: &Tools,

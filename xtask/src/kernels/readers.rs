@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     bed::{Bed, Left, SUITE, leaving},
-    guest::{Clock, Disk, Filesystem, Machine},
+    guest::{COUNTED, Clock, Machine},
 };
 use crate::table::Table;
 
@@ -20,27 +20,11 @@ const WAYS: [&str; 2] = ["auto", "tp-btf"];
 /// Modes of preemption that are tried where the kernel has them, besides its own.
 const MODES: [&str; 2] = ["lazy", "full"];
 
-/// One processor, whose clock counts instructions.
-const ONE: Machine<'_> = Machine {
-    cpus: 1,
-    memory: "512M",
-    clock: Clock::Instructions,
-    append: "",
-    disks: &[Disk {
-        filesystem: Filesystem::Ext4,
-        bytes: 96 << 20,
-        reads_a_second: None,
-    }],
-    programs: &[],
-    tools: &[],
-    script: "",
-};
-
-/// Two, at the pace of the host.
+/// Two processors, at the pace of the host.
 const TWO: Machine<'_> = Machine {
     cpus: 2,
     clock: Clock::Host,
-    ..ONE
+    ..COUNTED
 };
 
 /// What is run in a guest.
@@ -121,12 +105,12 @@ impl Row {
 /// Boots the kernel in each mode that it has.
 pub(super) fn run(bed: &Bed<'_>) -> Readers {
     let mut readers = Readers::default();
-    let offered = readers.boot(bed, &ONE, &on_one());
+    let offered = readers.boot(bed, &COUNTED, &on_one());
     for mode in others(&offered) {
         let append = format!("preempt={mode}");
         let machine = Machine {
             append: &append,
-            ..ONE
+            ..COUNTED
         };
         let offered = readers.boot(bed, &machine, &on_one());
         if !offered.is_empty() && active(&offered) != mode {

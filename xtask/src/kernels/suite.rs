@@ -14,8 +14,7 @@ use crate::{
     test::{kernel::GATE, tally::Tally},
 };
 
-/// What is run of it: each kind of stall, calls that sleep at once, counts that witnesses agree
-/// on.
+/// What is run of it: stalls that every kernel can be made to have, and calls that sleep at once.
 const TESTS: [&str; 5] = [
     "causes::device::",
     "causes::peer::",
