@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 
 use fastrand::Rng;
 use profiler::{
-    correlate::{Came, Completeness, Correlator, MAX_FACTS, MAX_FACTS_PER_CALL, MAX_THREADS},
+    correlate::{Came, Completeness, Correlator, MAX_FACTS, MAX_FACTS_PER_CALL, MAX_LANES},
     ring::Fact,
 };
-use profiler_common::fact::{Ended, Head, Reclaim, Request, RequestFacts, Wait};
+use profiler_common::fact::{self, Ended, Head, Reclaim, Request, RequestFacts, Wait};
 
 fn head(tid: u32, call_ns: u64, at_ns: u64) -> Head {
     Head {
@@ -20,6 +20,7 @@ fn head(tid: u32, call_ns: u64, at_ns: u64) -> Head {
         pid: 1,
         call_ns,
         at_ns,
+        op: fact::stay(tid, call_ns),
         ..Head::default()
     }
 }
@@ -214,10 +215,10 @@ fn no_order_of_facts_is_too_absurd() {
 #[test]
 fn threads_that_never_end_are_bounded() {
     let mut correlator = Correlator::default();
-    let threads = MAX_THREADS as u32 * 3;
+    let threads = MAX_LANES as u32 * 3;
     for tid in 0..threads {
         correlator.fact(wait(tid, 10, 10 + u64::from(tid)));
-        assert!(correlator.threads() <= MAX_THREADS && correlator.kept() <= MAX_THREADS);
+        assert!(correlator.lanes() <= MAX_LANES && correlator.kept() <= MAX_LANES);
     }
     // Those heard of last are the ones that are kept, and no one goes uncounted.
     let call = correlator.fact(ended(threads - 1, 10, 10 + u64::from(threads), 1));
@@ -229,7 +230,7 @@ fn threads_that_never_end_are_bounded() {
     let mut correlator = Correlator::default();
     for tid in 0..threads {
         correlator.fact(request(tid, 10, 20));
-        assert!(correlator.threads() <= MAX_THREADS && correlator.kept() <= MAX_THREADS);
+        assert!(correlator.lanes() <= MAX_LANES && correlator.kept() <= MAX_LANES);
     }
 }
 

@@ -1,10 +1,10 @@
-//! Puts the facts of each thread together.
+//! Puts the facts of each operation together.
 
-use std::{collections::HashMap, mem};
+use std::collections::HashMap;
 
-use profiler_common::fact;
+use profiler_common::fact::{self, Head, NO_STAY};
 
-use super::{Call, Completeness};
+use super::{Call, operation::Operation};
 use crate::ring::Fact;
 
 /// A call keeps at most so many facts, so that one endless call cannot take all memory
@@ -14,33 +14,40 @@ pub const MAX_FACTS_PER_CALL: usize = 16 * 1024;
 /// All open calls together keep at most so many facts: 200 MiB.
 pub const MAX_FACTS: usize = 1024 * 1024;
 
-/// Threads whose state is kept. Beyond it, threads without an open call are forgotten,
+/// Lanes whose state is kept. Beyond it, lanes without an open call are forgotten,
 /// which loses nothing but the guard against requests that outlive their call; if that
 /// is not enough, so are the calls of which nothing was heard for the longest time:
 /// their ends were lost.
-pub const MAX_THREADS: usize = 64 * 1024;
+pub const MAX_LANES: usize = 64 * 1024;
 
 /// The state machine.
 #[derive(Debug, Default)]
 pub struct Correlator {
-    threads: HashMap<u32, Thread>,
-    /// Facts that all threads keep.
+    lanes: HashMap<u64, Lane>,
+    /// Facts that all lanes keep.
     kept: usize,
     orphans: u64,
     odd: u64,
 }
 
+/// Where operations follow one another, one at a time.
 #[derive(Debug, Default)]
-struct Thread {
-    /// Call whose facts are being collected; 0: none.
-    call_ns: u64,
-    pid: u32,
-    last_ns: u64,
-    /// Newest call that has ended.
+struct Lane {
+    /// The operation whose facts are being collected.
+    open: Option<Operation>,
+    /// When the newest operation that has ended began.
     ended_ns: u64,
-    waits: Vec<fact::Wait>,
-    reclaims: Vec<fact::Reclaim>,
-    requests: Vec<fact::Request>,
+}
+
+/// The lane of an operation. Stays share that of their thread, so that a stay whose end was lost
+/// is over when the next begins. An operation that is no stay of a thread has its own: its facts
+/// come from any thread, and others go on beside it. Thread ids have no [`NO_STAY`], so no lane
+/// is of both kinds.
+fn lane(head: &Head) -> u64 {
+    match head.op & NO_STAY {
+        0 => u64::from(head.tid),
+        _ => head.op,
+    }
 }
 
 /// What came of a fact.
@@ -84,57 +91,66 @@ impl Correlator {
     /// Takes the next fact, and says what came of it.
     pub fn fact(&mut self, fact: Fact) -> Came {
         let head = *fact.head();
-        if self.threads.len() >= MAX_THREADS && !self.threads.contains_key(&head.tid) {
+        let lane = lane(&head);
+        if self.lanes.len() >= MAX_LANES && !self.lanes.contains_key(&lane) {
             self.forget();
         }
-        let thread = self.threads.entry(head.tid).or_default();
+        let lane = self.lanes.entry(lane).or_default();
         let mut possible = fact.is_possible();
         if let Fact::Request(request) = &fact {
             if !possible {
                 self.odd += 1;
                 return Came::LeftOut;
             }
-            if head.call_ns <= thread.ended_ns || head.call_ns < thread.call_ns {
+            if lane.is_past(&head) {
                 // Readahead goes on after the call that began it.
                 return Came::LateRequest(*request);
             }
         }
-        let before = thread.facts();
-        self.orphans += thread.open(&head);
-        self.kept -= before - thread.facts();
-        possible &= thread.is_followed_by(&fact);
+        if let Some(left) = lane.open.take_if(|open| open.op != head.op) {
+            self.orphans += u64::from(left.is_evident());
+            self.kept -= left.facts();
+        }
+        let open = lane.open.get_or_insert_with(|| Operation::of(&head));
+        open.heard(&head);
+        possible &= open.is_followed_by(&fact);
         self.odd += u64::from(!possible);
-        let room = self.kept < MAX_FACTS && thread.facts() < MAX_FACTS_PER_CALL;
+        let room = self.kept < MAX_FACTS && open.facts() < MAX_FACTS_PER_CALL;
         match fact {
             Fact::Ended(ended) => {
-                self.kept -= thread.facts();
-                return Came::Call(thread.end(ended, possible));
+                self.kept -= open.facts();
+                let call = open.end(ended, possible);
+                lane.open = None;
+                lane.ended_ns = lane.ended_ns.max(head.call_ns);
+                return Came::Call(call);
             }
             // What is left out is missed when the call ends.
             _ if !room || !possible => return Came::LeftOut,
-            Fact::Wait(wait) => thread.waits.push(wait),
-            Fact::Reclaim(reclaim) => thread.reclaims.push(reclaim),
-            Fact::Request(request) => thread.requests.push(request),
+            Fact::Wait(wait) => open.waits.push(wait),
+            Fact::Reclaim(reclaim) => open.reclaims.push(reclaim),
+            Fact::Request(request) => open.requests.push(request),
         }
         self.kept += 1;
         Came::Kept
     }
 
-    /// Makes room for other threads: for half of all at least, since it takes long.
+    /// Makes room for other lanes: for half of all at least, since it takes long.
     fn forget(&mut self) {
-        self.threads.retain(|_, thread| thread.call_ns != 0);
-        if self.threads.len() > MAX_THREADS / 2 {
-            let mut last: Vec<u64> = self.threads.values().map(|t| t.last_ns).collect();
+        self.lanes.retain(|_, lane| lane.open.is_some());
+        if self.lanes.len() > MAX_LANES / 2 {
+            let open = || self.lanes.values().filter_map(|lane| lane.open.as_ref());
+            let mut last: Vec<u64> = open().map(|open| open.last_ns).collect();
             let middle = last.len() / 2;
             let (_, &mut middle, _) = last.select_nth_unstable(middle);
             let orphans = &mut self.orphans;
-            self.threads.retain(|_, thread| {
-                let stays = thread.last_ns > middle;
-                *orphans += u64::from(!stays && !thread.waits.is_empty());
-                stays
+            self.lanes.retain(|_, lane| {
+                let left = lane.open.take_if(|open| open.last_ns <= middle);
+                *orphans += u64::from(left.is_some_and(|left| left.is_evident()));
+                lane.open.is_some()
             });
         }
-        self.kept = self.threads.values().map(Thread::facts).sum();
+        let open = self.lanes.values().filter_map(|lane| lane.open.as_ref());
+        self.kept = open.map(Operation::facts).sum();
     }
 
     /// Facts that are kept for open calls: at most [`MAX_FACTS`].
@@ -142,9 +158,9 @@ impl Correlator {
         self.kept
     }
 
-    /// Threads that are known: at most [`MAX_THREADS`].
-    pub fn threads(&self) -> usize {
-        self.threads.len()
+    /// Lanes that are known: at most [`MAX_LANES`].
+    pub fn lanes(&self) -> usize {
+        self.lanes.len()
     }
 
     /// Calls whose facts came but whose end was lost, so far.
@@ -159,16 +175,15 @@ impl Correlator {
 
     /// What is left when no more facts will come: calls that are still open.
     pub fn finish(self) -> Vec<Leftover> {
-        let mut left: Vec<_> = self
-            .threads
-            .into_iter()
-            .filter(|(_, thread)| thread.call_ns != 0 && !thread.waits.is_empty())
-            .map(|(tid, thread)| Leftover {
-                tid,
-                pid: thread.pid,
-                call_ns: thread.call_ns,
-                last_ns: thread.last_ns,
-                facts: thread.waits.len() + thread.reclaims.len(),
+        let open = self.lanes.into_values().filter_map(|lane| lane.open);
+        let mut left: Vec<_> = open
+            .filter(Operation::is_evident)
+            .map(|open| Leftover {
+                tid: open.tid,
+                pid: open.pid,
+                call_ns: open.call_ns,
+                last_ns: open.last_ns,
+                facts: open.waits.len() + open.reclaims.len(),
             })
             .collect();
         left.sort_by_key(|call| (call.call_ns, call.tid));
@@ -176,85 +191,20 @@ impl Correlator {
     }
 }
 
-impl Thread {
-    /// Makes the fact's call the open one; 1 if another one was left without its end.
-    fn open(&mut self, head: &fact::Head) -> u64 {
-        let mut orphans = 0;
-        if self.call_ns != head.call_ns {
-            if self.call_ns != 0 && !self.waits.is_empty() {
-                orphans = 1;
-            }
-            self.clear();
-            self.call_ns = head.call_ns;
-        }
-        self.pid = head.pid;
-        self.last_ns = head.at_ns;
-        orphans
-    }
-
-    /// Waits of a call do not overlap, and it does not end before they do.
-    fn is_followed_by(&self, fact: &Fact) -> bool {
-        let from = match fact {
-            Fact::Wait(wait) => wait.out_ns,
-            Fact::Ended(ended) => ended.head.at_ns,
-            Fact::Reclaim(_) | Fact::Request(_) => return true,
-        };
-        self.waits.last().is_none_or(|last| last.head.at_ns <= from)
-    }
-
-    /// Facts that are kept.
-    fn facts(&self) -> usize {
-        self.waits.len() + self.reclaims.len() + self.requests.len()
-    }
-
-    /// Gives the memory back too: 64 Ki threads that each keep room for a call's facts
-    /// would have 192 GiB.
-    fn clear(&mut self) {
-        self.call_ns = 0;
-        self.waits = Vec::new();
-        self.reclaims = Vec::new();
-        self.requests = Vec::new();
-    }
-
-    fn end(&mut self, mut ended: fact::Ended, possible: bool) -> Call {
-        ended.returned = as_the_caller_sees_it(ended.returned);
-        let arrived = (self.waits.len() + self.reclaims.len()) as u32;
-        let completeness = if !possible {
-            Completeness::Odd
-        } else if arrived != ended.facts {
-            Completeness::Lost(ended.facts.abs_diff(arrived))
-        } else if ended.flags & fact::ENDED_SWITCH_UNSEEN != 0 {
-            Completeness::Unseen
-        } else {
-            Completeness::Complete
-        };
-        self.ended_ns = self.ended_ns.max(ended.head.call_ns);
-        let call = Call {
-            ended,
-            waits: mem::take(&mut self.waits),
-            reclaims: mem::take(&mut self.reclaims),
-            requests: mem::take(&mut self.requests),
-            completeness,
-        };
-        self.clear();
-        call
-    }
-}
-
-/// Interrupted by a signal, a call ends with a number of the kernel's own, which says
-/// when it is to be begun anew (`ERESTART*` of linux/errno.h). To callers it is EINTR.
-fn as_the_caller_sees_it(returned: i64) -> i64 {
-    match returned {
-        -514..=-512 | -516 => -i64::from(libc::EINTR),
-        other => other,
+impl Lane {
+    /// Has the fact's operation ended, or been left for another?
+    fn is_past(&self, head: &Head) -> bool {
+        let begun_ns = self.open.as_ref().map_or(0, |open| open.call_ns);
+        head.call_ns <= self.ended_ns || head.call_ns < begun_ns
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use profiler_common::fact::{Ended, Head, Request, Wait};
+    use profiler_common::fact::{Ended, Request, Wait, stay};
 
     use super::*;
+    use crate::correlate::Completeness;
 
     fn head(tid: u32, call_ns: u64, at_ns: u64) -> Head {
         Head {
@@ -262,6 +212,7 @@ mod tests {
             pid: 1,
             call_ns,
             at_ns,
+            op: stay(tid, call_ns),
             ..Head::default()
         }
     }
@@ -309,20 +260,6 @@ mod tests {
             (1, 30, true)
         );
         assert!(c.finish().is_empty());
-    }
-
-    #[test]
-    fn what_the_kernel_says_to_itself_is_eintr_to_callers() {
-        let table = [(-512, -4), (-513, -4), (-514, -4), (-516, -4), (-4, -4)];
-        for (kernel, caller) in table.into_iter().chain([(-515, -515), (-11, -11), (7, 7)]) {
-            let mut c = Correlator::default();
-            let mut end = ended(1, 10, 40, 0);
-            if let Fact::Ended(ended) = &mut end {
-                ended.returned = kernel;
-            }
-            let call = c.fact(end).call().expect("a call");
-            assert_eq!(call.ended.returned, caller, "{kernel}");
-        }
     }
 
     #[test]
@@ -393,6 +330,52 @@ mod tests {
                 facts: 1
             }]
         );
+    }
+
+    /// A fact of an operation that is no stay.
+    fn elsewhere(fact: Fact, name: u64) -> Fact {
+        let op = NO_STAY | name;
+        match fact {
+            Fact::Wait(wait) => Fact::Wait(Wait {
+                head: Head { op, ..wait.head },
+                ..wait
+            }),
+            Fact::Request(request) => Fact::Request(Request {
+                head: Head { op, ..request.head },
+                ..request
+            }),
+            Fact::Ended(ended) => Fact::Ended(Ended {
+                head: Head { op, ..ended.head },
+                ..ended
+            }),
+            Fact::Reclaim(reclaim) => Fact::Reclaim(reclaim),
+        }
+    }
+
+    #[test]
+    fn operations_that_are_no_stay_go_on_beside_each_other() {
+        let mut c = Correlator::default();
+        // Two were submitted at once by thread 1, which sleeps in a stay of its own meanwhile;
+        // workers do what they ask for, and end them in the other order.
+        for (fact, name) in [(request(1, 10, 15), 7), (request(1, 10, 16), 8)] {
+            assert!(matches!(c.fact(elsewhere(fact, name)), Came::Kept));
+        }
+        assert!(matches!(c.fact(wait(1, 12, 20)), Came::Kept));
+        assert!(matches!(c.fact(elsewhere(wait(2, 10, 21), 8)), Came::Kept));
+        assert!(matches!(c.fact(elsewhere(wait(3, 10, 22), 7)), Came::Kept));
+        let made = [
+            c.fact(elsewhere(ended(4, 10, 30, 1), 8)),
+            c.fact(ended(1, 12, 31, 1)),
+            c.fact(elsewhere(ended(4, 10, 32, 1), 7)),
+        ];
+        let made = made.map(|came| came.call().expect("a call"));
+        assert!(made.iter().all(Call::is_complete));
+        let of = |call: &Call| (call.waits[0].head.tid, call.requests.len());
+        assert_eq!(made.each_ref().map(of), [(2, 1), (1, 0), (3, 1)]);
+        let late = c.fact(elsewhere(request(1, 10, 40), 7));
+        assert!(matches!(late, Came::LateRequest(_)));
+        assert_eq!((c.orphans(), c.kept()), (0, 0));
+        assert!(c.finish().is_empty());
     }
 
     #[test]

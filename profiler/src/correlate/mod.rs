@@ -1,7 +1,8 @@
-//! Facts → calls: a state machine a thread. Pure: no clock, no I/O.
+//! Facts → calls: a state machine for each operation. Pure: no clock, no I/O.
 
 mod call;
 mod correlator;
+mod operation;
 
 pub use call::{Call, Completeness};
-pub use correlator::{Came, Correlator, Leftover, MAX_FACTS, MAX_FACTS_PER_CALL, MAX_THREADS};
+pub use correlator::{Came, Correlator, Leftover, MAX_FACTS, MAX_FACTS_PER_CALL, MAX_LANES};

@@ -9,7 +9,7 @@ use profiler::{
     correlate::{Correlator, MAX_FACTS_PER_CALL},
     ring::Fact,
 };
-use profiler_common::fact::{Head, Wait};
+use profiler_common::fact::{Head, Wait, stay};
 
 struct Counting;
 
@@ -75,6 +75,7 @@ fn facts_of_lost_ends_give_their_memory_back() {
             tid,
             call_ns,
             at_ns: 9,
+            op: stay(tid, call_ns),
             ..Head::default()
         };
         Fact::Wait(Wait {
