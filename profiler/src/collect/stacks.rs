@@ -7,7 +7,7 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Error, Result, anyhow, bail};
 
 /// Functions of the kernel, by address: about 8 MiB for a whole kernel.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ impl Symbols {
     ///
     /// It cannot be read, or shows no addresses to this user (`kernel.kptr_restrict`).
     pub fn read() -> Result<Self> {
-        let file = File::open("/proc/kallsyms").context("cannot read the kernel's symbols")?;
+        let file = File::open("/proc/kallsyms").context("cannot read /proc/kallsyms")?;
         let mut symbols = Self {
             // More than a kernel has: what is not used is not resident, what has to grow is
             // there twice meanwhile.
@@ -37,12 +37,17 @@ impl Symbols {
             line.clear();
             if file
                 .read_line(&mut line)
-                .context("cannot read the kernel's symbols")?
+                .context("cannot read /proc/kallsyms")?
                 == 0
             {
                 break;
             }
             symbols.line(&line);
+        }
+        if symbols.starts.is_empty() {
+            bail!(
+                "/proc/kallsyms names no function: it is covered, or the kernel has no CONFIG_KALLSYMS"
+            );
         }
         if symbols.starts.iter().all(|(address, _)| *address == 0) {
             bail!("/proc/kallsyms shows no addresses: kernel.kptr_restrict hides them");
@@ -83,33 +88,50 @@ impl Symbols {
 /// To read them takes some 70 ms, nearly all of it the kernel's. The collector runs before its
 /// target; so it must not do that itself, or the target stands still for so long.
 #[derive(Debug)]
-pub enum Reading {
-    /// By a thread of its own, which has no such place.
-    Going(JoinHandle<Result<Symbols>>),
-    /// `None`: they cannot be had.
-    Done(Option<Symbols>),
+pub struct Reading {
+    /// A thread of its own, which has no such place.
+    thread: Option<JoinHandle<Result<Symbols>>>,
+    symbols: Result<Symbols>,
 }
 
 impl Reading {
     /// Begins to read.
     pub fn start() -> Self {
         let builder = thread::Builder::new().name("symbols".into());
-        match builder.spawn(Symbols::read) {
-            Ok(thread) => Self::Going(thread),
-            Err(_) => Self::Done(None),
+        let (thread, error) = match builder.spawn(Symbols::read) {
+            Ok(thread) => (
+                Some(thread),
+                anyhow!("nobody has asked for the symbols yet"),
+            ),
+            Err(error) => {
+                let error = Error::from(error).context("cannot start a thread to read the symbols");
+                (None, error)
+            }
+        };
+        Self {
+            thread,
+            symbols: Err(error),
         }
     }
 
     /// The symbols; waits for them if need be.
-    pub fn get(&mut self) -> Option<&Symbols> {
-        if let Self::Going(_) = self
-            && let Self::Going(thread) = std::mem::replace(self, Self::Done(None))
-        {
-            *self = Self::Done(thread.join().ok().and_then(Result::ok));
+    ///
+    /// # Errors
+    ///
+    /// They cannot be had.
+    pub fn get(&mut self) -> Result<&Symbols, &Error> {
+        if let Some(thread) = self.thread.take() {
+            let gone = |_| Err(anyhow!("the thread that reads the symbols is gone"));
+            self.symbols = thread.join().unwrap_or_else(gone);
         }
-        match self {
-            Self::Done(symbols) => symbols.as_ref(),
-            Self::Going(_) => None,
+        self.symbols.as_ref()
+    }
+
+    /// Why somebody who asked for the symbols did not get them; `None` if nobody did.
+    pub fn failure(&self) -> Option<String> {
+        match &self.symbols {
+            Err(error) if self.thread.is_none() => Some(format!("{error:#}")),
+            _ => None,
         }
     }
 }

@@ -27,6 +27,8 @@ pub struct Observed {
     pub odd: u64,
     /// What the profiler itself cost.
     pub own: OwnCost,
+    /// Why the functions of kernel stacks have no names, if they have none.
+    pub unnamed_stacks: Option<String>,
     /// Anything else that a reader should know, in words.
     pub notes: Vec<String>,
 }
@@ -43,6 +45,7 @@ impl Default for Observed {
             arrived: [0; KINDS],
             odd: 0,
             own: OwnCost::default(),
+            unnamed_stacks: None,
             notes: Vec::new(),
         }
     }
@@ -79,6 +82,7 @@ pub fn quality(observed: &Observed, scenarios: &[Scenario], hooks: &[Hook]) -> Q
         no_owner: counters.no_owner,
         no_stack: counters.no_stack,
         no_completion: counters.no_completion,
+        unnamed_stacks: observed.unnamed_stacks.clone(),
         hooks_missing: missing.map(|hook| hook.hook.clone()).collect(),
         notes: observed.notes.clone(),
     }

@@ -264,6 +264,7 @@ impl<S: Sink> Assembly<S> {
             arrived: self.received,
             odd: self.odd,
             own: closing.own,
+            unnamed_stacks: closing.unnamed_stacks,
             notes,
         };
         let quality = quality(&observed, &self.scenarios, &opening.hooks);

@@ -128,6 +128,9 @@ pub struct Closing {
     #[serde(default)]
     pub bpf_users: Vec<BpfUser>,
     pub own: OwnCost,
+    /// Why the functions of kernel stacks have no names, if they have none.
+    #[serde(default)]
+    pub unnamed_stacks: Option<String>,
     pub notes: Vec<String>,
 }
 

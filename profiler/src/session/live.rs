@@ -288,6 +288,7 @@ impl<S: Sink + Default> Live<S> {
                 cpu_ns: Some(cpu_ns),
                 max_rss_bytes: Some(max_rss),
             },
+            unnamed_stacks: self.symbols.failure(),
             notes,
         };
         self.entries.take(Entry::Closing(Box::new(closing)))?;
@@ -334,6 +335,11 @@ fn hook(state: &HookState) -> Hook {
         attached: state.attached,
         without_it: state.hook.without_it.into(),
         hides: hides.iter().map(|&hidden| hidden.into()).collect(),
+        reason: if state.attached {
+            None
+        } else {
+            state.reason.clone()
+        },
     }
 }
 
@@ -342,7 +348,7 @@ fn frames(stacks: &Window<[u64; STACK_FRAMES]>, symbols: &mut Reading, id: u32) 
     let Ok(Some(stack)) = stacks.get(id as usize) else {
         return Vec::new();
     };
-    let symbols = symbols.get();
+    let symbols = symbols.get().ok();
     let name = |address: u64| match symbols.and_then(|s| s.name(address)) {
         Some(name) => name.to_owned(),
         None => format!("{address:#x}"),
@@ -387,9 +393,12 @@ mod tests {
             let state = HookState {
                 hook: *hiding,
                 attached,
-                reason: None,
+                reason: Some("not in this kernel".into()),
             };
-            assert_eq!(hook(&state).hides.len(), hides);
+            let hook = hook(&state);
+            assert_eq!(hook.hides.len(), hides);
+            // Nor is there a reason to tell: another hook was tried in vain, and this one told.
+            assert_eq!(hook.reason.is_some(), !attached);
         }
     }
 }

@@ -102,6 +102,24 @@ fn without_type_information_it_says_what_kernel_to_boot() {
 }
 
 #[test]
+fn without_names_of_kernel_functions_it_says_what_is_not_explained() {
+    if !is_root() {
+        skipped("it takes root");
+        return;
+    }
+    let script = "mount --bind /dev/null /proc/kallsyms && exec \"$0\" doctor";
+    let ended = under(&["unshare", "--mount", "sh", "-c", script, PROGRAM]);
+    let said = ended.out().split_whitespace().collect::<Vec<_>>().join(" ");
+    for words in [
+        "/proc/kallsyms",
+        "only a kernel stack explains",
+        "kptr_restrict",
+    ] {
+        assert!(said.contains(words), "{words:?} is not in {said}");
+    }
+}
+
+#[test]
 fn root_of_a_container_is_told_what_it_lacks() {
     if !is_root() {
         skipped("it takes root");

@@ -40,7 +40,8 @@ contract! {
         devices: BTreeMap<String, String> }
     SessionR { command: Vec<String>, started_at: String, duration_ns: u64, target: String,
         entry: String, preemptible: OrNull<bool>, hooks: Vec<HookR> }
-    HookR { hook: String, attached: bool, without_it: String, hides: Vec<String> }
+    HookR { hook: String, attached: bool, without_it: String, hides: Vec<String>,
+        reason: OrNull<String> }
     ScenarioR { name: String, workload: WorkloadR, calls: u64, missed_calls: MissedCallsR,
         bytes: u64, blocked_calls: u64, duration_ns: u64, blocked_ns: u64, blocked_share: f64, incomplete_calls: u64,
         incomplete_ns: u64, wall_ns: OrNull<u64>, throughput_bytes_per_s: OrNull<u64>,
@@ -134,6 +135,7 @@ struct QualityR {
     no_owner: u64,
     no_stack: u64,
     no_completion: u64,
+    unnamed_stacks: OrNull<String>,
     hooks_missing: Vec<String>,
     notes: Vec<String>,
 }

@@ -195,6 +195,7 @@ pub(crate) fn hook(name: &str, attached: bool, without_it: &str, hides: &[&str])
         attached,
         without_it: without_it.to_owned(),
         hides: hides.iter().map(|word| (*word).to_owned()).collect(),
+        reason: (!attached).then(|| format!("this kernel has no tracepoint {name}")),
     }
 }
 

@@ -98,6 +98,15 @@ impl Diagnosis {
             Types::Fit(survey) => diagnosis.hooks(survey, machine.ftrace_is_off),
         }
         diagnosis.silent_disks(&machine.silent_disks);
+        if let Some(why) = &machine.unnamed_functions {
+            diagnosis.trouble(Trouble {
+                what: format!("{why}: waits that only a kernel stack explains can't be explained"),
+                advice: "Show the addresses of the kernel's functions to root:".into(),
+                command: Some("echo 1 | sudo tee /proc/sys/kernel/kptr_restrict".into()),
+                is_fatal: false,
+                hides: true,
+            });
+        }
         diagnosis
     }
 

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use crate::{
-    collect::{disk, machine},
+    collect::{disk, machine, stacks::Symbols},
     load::{self, Survey},
 };
 
@@ -19,6 +19,9 @@ pub(super) struct Machine {
     /// Programs cannot hang on functions for now.
     pub(super) ftrace_is_off: bool,
     pub(super) silent_disks: Vec<SilentDisk>,
+    /// Why functions of the kernel have no names; `None` if they have, or if it takes more
+    /// rights than this process has to tell.
+    pub(super) unnamed_functions: Option<String>,
 }
 
 /// A disk with I/O accounting off.
@@ -71,18 +74,24 @@ impl Machine {
             name: name.clone(),
             is_mounted: disk::is_below(name, &mounted),
         });
+        let rights = Rights::of(
+            fs::read_to_string("/proc/self/status").ok().as_deref(),
+            fs::read_to_string("/proc/self/uid_map").ok().as_deref(),
+            rustix::process::geteuid().is_root(),
+        );
+        let unnamed_functions = match rights {
+            Rights::Enough => Symbols::read().err().map(|error| format!("{error:#}")),
+            _ => None,
+        };
         Self {
             kernel: machine::kernel(),
             architecture: machine::architecture(),
             types,
-            rights: Rights::of(
-                fs::read_to_string("/proc/self/status").ok().as_deref(),
-                fs::read_to_string("/proc/self/uid_map").ok().as_deref(),
-                rustix::process::geteuid().is_root(),
-            ),
+            rights,
             is_locked_down: lockdown.contains("[confidentiality]"),
             ftrace_is_off: ftrace.trim() == "0",
             silent_disks: silent_disks.collect(),
+            unnamed_functions,
         }
     }
 }

@@ -25,6 +25,7 @@ const RULES: &[(&str, Rule)] = &[
     ("skipped-probes", trust::skipped_probes),
     ("unexplained", trust::unexplained),
     ("hook-missing", trust::hook_missing),
+    ("unnamed-stacks", trust::unnamed_stacks),
     ("iostats-off", trust::iostats_off),
     ("open-calls", trust::open_calls),
     ("throttled", waits::throttled),

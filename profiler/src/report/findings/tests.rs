@@ -72,11 +72,13 @@ fn each_doubt_has_its_finding() {
     report.quality.no_state = 1;
     report.quality.recursion_misses = Some(2);
     report.quality.open_calls = 1;
+    report.quality.unnamed_stacks = Some("/proc/kallsyms cannot be read".to_owned());
     report.scenarios[0].calls = 10_000;
     report.quality.own.bpf_ns = Some(10_000 * 300);
     report.session.hooks = vec![Hook {
         hook: "contention_begin".to_owned(),
         without_it: "waits for locks".to_owned(),
+        reason: Some("the verifier says no".to_owned()),
         hides: vec!["lock".to_owned()],
         ..Hook::default()
     }];
@@ -110,6 +112,7 @@ fn each_doubt_has_its_finding() {
             "skipped-probes",
             "unexplained",
             "hook-missing",
+            "unnamed-stacks",
             "iostats-off",
             "open-calls",
             "probe-cost",

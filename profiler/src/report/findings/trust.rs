@@ -324,13 +324,33 @@ pub(super) fn hook_missing(report: &Report) -> Vec<Said> {
     let names: Vec<_> = missing.iter().map(|hook| hook.hook.as_str()).collect();
     let without: Vec<_> = missing
         .iter()
-        .map(|hook| format!("{}: {}", hook.hook, hook.without_it))
+        .map(|hook| match &hook.reason {
+            Some(reason) => format!("{}: {} ({reason})", hook.hook, hook.without_it),
+            None => format!("{}: {}", hook.hook, hook.without_it),
+        })
         .collect();
     vec![Said {
         severity: Severity::Warning,
         summary: format!("Hooks are missing: {}", names.join(", ")),
         evidence: without.join("; "),
         advice: "What they would report is null. A newer kernel may have them".to_owned(),
+    }]
+}
+
+pub(super) fn unnamed_stacks(report: &Report) -> Vec<Said> {
+    let Some(why) = &report.quality.unnamed_stacks else {
+        return Vec::new();
+    };
+    vec![Said {
+        severity: Severity::Warning,
+        summary: "Kernel stacks show addresses in place of function names".to_owned(),
+        evidence: format!(
+            "{why}. Waits that only a stack explains (locks of folios, limits and full queues \
+             before a request is made, stacked file systems) are unexplained or blamed on what \
+             else is known, and locks have no names"
+        ),
+        advice: "As root, make /proc/kallsyms readable: kernel.kptr_restrict must be 0 or 1"
+            .to_owned(),
     }]
 }
 

@@ -64,4 +64,8 @@ pub struct Hook {
     /// (`lock`), `io`, or `readahead`. Empty when it is attached.
     #[serde(default)]
     pub hides: Vec<String>,
+    /// Why it is missing, as the kernel or its types say it. Null when it is attached, or in
+    /// reports of programs that did not say.
+    #[serde(default)]
+    pub reason: Option<String>,
 }

@@ -125,6 +125,10 @@ pub struct Quality {
     /// Completions nested deeper than the kernel side keeps: their waits may be
     /// `unexplained`.
     pub no_completion: u64,
+    /// Why the functions of kernel stacks have no names: what only a stack tells is then
+    /// `unexplained`. Null if they have names, or no stack was needed.
+    #[serde(default)]
+    pub unnamed_stacks: Option<String>,
     /// Names of hooks that are not attached and whose absence hides something.
     pub hooks_missing: Vec<String>,
     /// Anything else that a reader should know, in words.

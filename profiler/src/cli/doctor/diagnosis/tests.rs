@@ -28,6 +28,7 @@ fn machine(missing: &[&str]) -> Machine {
         is_locked_down: false,
         ftrace_is_off: false,
         silent_disks: Vec::new(),
+        unnamed_functions: None,
     }
 }
 
