@@ -78,7 +78,7 @@ pub(crate) struct Run {
 pub(crate) struct Test {
     #[command(flatten)]
     pub(crate) install: Install,
-    /// Also the long tests, the ones marked #[ignore]
+    /// Also the long tests, the ones marked as ignored
     #[arg(long)]
     pub(crate) long: bool,
     /// Arguments for the test programs: a part of the names of the tests to run
@@ -97,7 +97,7 @@ pub(crate) struct Proof {
     /// How many times in a row
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=9))]
     pub(crate) runs: u8,
-    /// Without the long tests, the ones marked #[ignore]
+    /// Without the long tests, the ones marked as ignored
     #[arg(long)]
     pub(crate) short: bool,
 }

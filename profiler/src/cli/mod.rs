@@ -1,10 +1,10 @@
 //! Arguments → plan → run.
 //!
-//! - [`args`]: what can be typed.
-//! - [`watch`]: the commands that watch: `bench`, `run`, `attach`.
-//! - [`report`], [`doctor`]: those that need no rights.
-//! - [`output`], [`destination`]: what is written, and where to.
-//! - [`progress`]: what is said meanwhile.
+//! - `args`: what can be typed.
+//! - `watch`: the commands that watch: `bench`, `run`, `attach`.
+//! - `report`, `doctor`: those that need no rights.
+//! - `output`, `destination`: what is written, and where to.
+//! - `progress`: what is said meanwhile.
 
 mod args;
 mod destination;

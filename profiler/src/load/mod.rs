@@ -1,19 +1,19 @@
 //! Puts the probes into the running kernel.
 //!
-//! - [`hooks`]: the plan: which hooks, which of them are required, what is lost
+//! - `hooks`: the plan: which hooks, which of them are required, what is lost
 //!   without each.
-//! - [`offsets`]: where this kernel keeps the fields that the probes read.
-//! - [`entry`]: how begins and ends of calls are seen.
-//! - [`outlook`]: the same, foretold without any right.
-//! - [`own_reads`]: reads of our own, by which that is tested.
-//! - [`refusal`]: why the kernel did not take a program.
-//! - [`control`]: what the kernel side is told to watch.
-//! - [`session`]: a session of kprobes, which aya cannot load.
-//! - [`cast`]: the kernel function by which they read what has no type.
-//! - [`kernel`]: what the running kernel says of itself.
-//! - [`types`]: its types, as long as they are needed.
-//! - [`mapped`]: arrays that are read and written without a system call.
-//! - [`probes`]: the loaded programs and their maps.
+//! - `offsets`: where this kernel keeps the fields that the probes read.
+//! - `entry`: how begins and ends of calls are seen.
+//! - `outlook`: the same, foretold without any right.
+//! - `own_reads`: reads of our own, by which that is tested.
+//! - `refusal`: why the kernel did not take a program.
+//! - `control`: what the kernel side is told to watch.
+//! - `session`: a session of kprobes, which aya cannot load.
+//! - `cast`: the kernel function by which they read what has no type.
+//! - `kernel`: what the running kernel says of itself.
+//! - `types`: its types, as long as they are needed.
+//! - `mapped`: arrays that are read and written without a system call.
+//! - `probes`: the loaded programs and their maps.
 
 mod cast;
 mod control;

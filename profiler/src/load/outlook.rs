@@ -23,7 +23,7 @@ impl Outlook {
         Self::foresee(symbols.preempt_count.is_some(), has_sessions, release())
     }
 
-    /// As [`Choice`] goes about it.
+    /// As `Choice` goes about it.
     fn foresee(can_be_tested: bool, has_sessions: bool, release: [u32; 2]) -> Self {
         if !can_be_tested {
             return Self {

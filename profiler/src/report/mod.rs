@@ -1,7 +1,7 @@
 //! Blame → report: statistics, witnesses, findings and the JSON contract.
 //!
 //! A [`Tally`] folds calls in, in bounded memory, and ends as a [`v1::Scenario`].
-//! [`quality()`] sums up how far to trust it, and [`assemble`] makes the whole
+//! [`quality()`] sums up how far to trust it, and [`assemble()`] makes the whole
 //! [`v1::Report`], findings included. Pure: no clock, no I/O.
 
 mod assemble;

@@ -35,7 +35,7 @@ use crate::{
 
 /// How often the ring is emptied. A fact of 208 bytes every 500 ns from each of two
 /// CPUs makes 8 MiB in this time; the ring has room for twice that.
-pub const TICK: Duration = Duration::from_millis(10);
+pub(crate) const TICK: Duration = Duration::from_millis(10);
 
 /// Facts are handed to a recording in frames of about this size.
 const FRAME: usize = 1 << 18;
@@ -55,8 +55,7 @@ pub(super) struct Opened {
 }
 
 /// A live session: probes in the kernel, facts on their way.
-#[expect(missing_debug_implementations, reason = "aya's ring has none")]
-pub struct Live<S = ()> {
+pub(crate) struct Live<S = ()> {
     probes: Probes,
     ring: RingBuf<MapData>,
     stacks: Window<[u64; STACK_FRAMES]>,
@@ -128,29 +127,34 @@ impl<S: Sink + Default> Live<S> {
     }
 
     /// The probes, for what only a live session can ask.
-    pub fn probes(&mut self) -> &mut Probes {
+    pub(crate) fn probes(&mut self) -> &mut Probes {
         &mut self.probes
     }
 
     /// The recording's file, to hand it to its owner.
-    pub fn recording(&mut self) -> Option<&std::fs::File> {
+    pub(crate) fn recording(&mut self) -> Option<&std::fs::File> {
         self.entries.recording().map(|recording| recording.file())
     }
 
     /// Adds a sentence to what the report says of its own quality.
-    pub fn note(&mut self, note: String) {
+    pub(crate) fn note(&mut self, note: String) {
         self.notes.push(note);
     }
 
     /// Gives a file the name that the user knows it by.
-    pub fn name_file(&mut self, dev: u32, inode: u64, path: String) -> Result<()> {
+    pub(crate) fn name_file(&mut self, dev: u32, inode: u64, path: String) -> Result<()> {
         let file = File { dev, inode, path };
         self.met.named(&file)?;
         self.entries.take(Entry::File(file))
     }
 
     /// Begins a scenario: from now on the target is watched.
-    pub fn begin(&mut self, name: &str, workload: &Workload, control: Control) -> Result<()> {
+    pub(crate) fn begin(
+        &mut self,
+        name: &str,
+        workload: &Workload,
+        control: Control,
+    ) -> Result<()> {
         self.drain()?;
         let beginning = Beginning {
             name: name.into(),
@@ -167,13 +171,13 @@ impl<S: Sink + Default> Live<S> {
 
     /// Takes what has come since the last time. Call it every [`TICK`] while a scenario
     /// runs.
-    pub fn tick(&mut self) -> Result<()> {
+    pub(crate) fn tick(&mut self) -> Result<()> {
         self.sampler.tick(|| self.probes.run_ns());
         self.drain()
     }
 
     /// Tells the sinks that an interval has gone by, so much time after the scenario began.
-    pub fn interval(&mut self, since: Duration) -> Result<()> {
+    pub(crate) fn interval(&mut self, since: Duration) -> Result<()> {
         self.drain()?;
         let at_ns = since.as_nanos() as u64;
         self.entries.take(Entry::Tick(Tick { at_ns }))
@@ -214,7 +218,7 @@ impl<S: Sink + Default> Live<S> {
 
     /// Watches no longer: what the target does from here on is in no scenario. The one
     /// that goes on is still to be ended.
-    pub fn stop(&mut self) -> Result<()> {
+    pub(crate) fn stop(&mut self) -> Result<()> {
         self.probes.control(Control::default());
         self.sampler.pause(|| self.probes.run_ns());
         self.drain()
@@ -222,7 +226,7 @@ impl<S: Sink + Default> Live<S> {
 
     /// Ends the scenario. The target may live on; what it does is no longer watched
     /// unless a new scenario begins.
-    pub fn end(
+    pub(crate) fn end(
         &mut self,
         wall_ns: Option<u64>,
         workload: Workload,
@@ -252,7 +256,7 @@ impl<S: Sink + Default> Live<S> {
     }
 
     /// What the kernel side has counted since the scenario began.
-    pub fn counted_since_begin(&self) -> Result<Counters> {
+    pub(crate) fn counted_since_begin(&self) -> Result<Counters> {
         let now = self.probes.counters()?;
         Ok(match &self.before {
             Some((_, before)) => now.since(before),
@@ -265,7 +269,7 @@ impl<S: Sink + Default> Live<S> {
     /// # Errors
     ///
     /// The recording could not be written to its end.
-    pub fn close(mut self, open_calls: u64) -> Result<(Report, S)> {
+    pub(crate) fn close(mut self, open_calls: u64) -> Result<(Report, S)> {
         self.drain()?;
         let counters = self.probes.counters()?;
         let recursion_misses_by_hook = hook_misses(&self.probes.misses()?);

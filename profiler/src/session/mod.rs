@@ -1,7 +1,7 @@
 //! One session, live or replayed: the arrows between the stages.
 //!
 //! [`Entry`] is what a session consists of, in order: its opening, scenarios with their
-//! facts, its closing. A live session ([`live`]) makes entries, an [`Assembly`] turns
+//! facts, its closing. A live session makes entries, an [`Assembly`] turns
 //! them into a report, and a recording keeps them: so a replay takes the same way
 //! through the same stages.
 
@@ -22,6 +22,5 @@ pub use assembly::Assembly;
 pub use drive::{Driven, Message, Said, Voice, drive};
 pub use entry::{Beginning, Closing, Ending, Entry, File, Opening, Settled, Stack, Tick};
 pub use interrupt::Interrupt;
-pub use live::{Live, TICK};
 pub use replay::{replay, replay_to};
 pub use target::gate;

@@ -12,7 +12,7 @@
 //!
 //! The experiments:
 //!
-//! - [`bench`]: all scenarios of the bench on each file system.
+//! - [`mod@bench`]: all scenarios of the bench on each file system.
 //! - [`suite`]: tests that bring about stalls of a known length.
 //! - [`readers`]: readers that share processors, and whether each of their calls is accounted for.
 //! - [`cost`]: what each way of seeing begins and ends costs.

@@ -24,6 +24,11 @@ pub(crate) fn door(args: &args::Lint) -> Result<ExitCode> {
         ));
         let clippy = ["clippy", "--all-targets", "--", "-D", "warnings"];
         checks.push(("clippy", shown_run(&mut cargo::cargo(&clippy))));
+        // The kernel side only builds for its own target.
+        let exclude = ["--exclude", "profiler-ebpf"];
+        let mut doc = cargo::cargo(&["doc", "--workspace", "--no-deps"]);
+        doc.args(exclude).env("RUSTDOCFLAGS", "-D warnings");
+        checks.push(("docs of the code", shown_run(&mut doc)));
         checks.push(("kernel side", kernel_side::check(&decision)));
         checks.extend(optional::checks());
     }

@@ -26,13 +26,15 @@ const RETIRED: [(&str, &str); 12] = [
 ];
 
 /// Pages written by hand.
-const PAGES: [&str; 6] = [
+const PAGES: [&str; 8] = [
     "README.md",
     "CONTRIBUTING.md",
     "docs/architecture.md",
     "docs/blame.md",
+    "docs/field-notes.md",
     "docs/glossary.md",
     "docs/preemption.md",
+    "docs/testing.md",
 ];
 /// From here on the glossary names the words itself.
 const GLOSSARY_END: &str = "## Words not used";

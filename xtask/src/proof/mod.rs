@@ -1,7 +1,7 @@
 //! Runs the tests that know what has to come out several times, collects what each wrote down, and
 //! starts profiler/benches/proof.rs, which makes docs/proof.md of that.
 //!
-//! - [`line`]: what a test wrote down.
+//! - [`mod@line`]: what a test wrote down.
 //! - [`heard`]: what the test programs print of failures and skipped tests.
 
 pub(crate) mod heard;

@@ -49,7 +49,7 @@ cause as their largest one (as one of the two largest, where two were injected).
 known length only if nothing else came to it: where the reader's own clock says that its read took
 over a tenth, or a millisecond, more than what was injected (somebody who injects was kept from the
 CPU), the call is left out, and 260 are tried to have 200. Where the kernel hid from the probes
-when a call was woken or ran again (this happens in guests, see [architecture.md](architecture.md)),
+when a call was woken or ran again (this happens in guests, see [field-notes.md](field-notes.md)),
 the call is `unexplained` and says so; such calls, one in twenty at most, are in the last column and
 in no other. `reclaim` cannot be injected in a known
 amount: there the kernel's own account (pressure stall information) is the witness. Where the limit
