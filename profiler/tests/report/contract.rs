@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use profiler::blame::Cause;
 use profiler::export::{JSON, Look};
 use profiler::report::v1::Report;
 use profiler::report::{docs_markdown, schema};
@@ -91,23 +92,8 @@ contract! {
     OwnR { bpf_ns: OrNull<u64>, cpu_ns: OrNull<u64>, max_rss_bytes: OrNull<u64> }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "only that it can be read matters")]
-struct BlameR<T> {
-    cpu: T,
-    preempted: T,
-    runqueue: T,
-    device: OrNull<T>,
-    queue: OrNull<T>,
-    throttle: OrNull<T>,
-    completion: OrNull<T>,
-    lock: OrNull<T>,
-    reclaim: OrNull<T>,
-    server: T,
-    peer: T,
-    unexplained: T,
-}
+/// A field for each cause; which of them there are, [`the_causes_are_fields`] says.
+type BlameR<T> = BTreeMap<String, OrNull<T>>;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -150,6 +136,39 @@ fn the_contract_holds_what_it_says() {
     for report in samples() {
         let report: R = serde_json::from_str(&written(&report)).unwrap();
         assert_eq!(report.schema, "profiler.report/1");
+    }
+}
+
+/// Those that reports have had from the first, and which of them are never null.
+#[test]
+fn the_causes_are_fields() {
+    let always = [
+        "cpu",
+        "preempted",
+        "runqueue",
+        "server",
+        "peer",
+        "unexplained",
+    ];
+    let or_null = [
+        "device",
+        "queue",
+        "throttle",
+        "completion",
+        "lock",
+        "reclaim",
+    ];
+    for report in samples() {
+        let report: Value = serde_json::from_str(&written(&report)).unwrap();
+        for scenario in report["scenarios"].as_array().unwrap() {
+            for field in ["blame_ns", "blame_share"] {
+                let fields = scenario[field].as_object().unwrap();
+                let names = Cause::ALL.map(Cause::name);
+                assert!(fields.keys().eq(names.iter()), "{fields:?}");
+                assert!(always.iter().all(|it| fields[*it].is_number()));
+                assert!(or_null.iter().all(|it| fields.contains_key(*it)));
+            }
+        }
     }
 }
 
