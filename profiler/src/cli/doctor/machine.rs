@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use crate::{
-    collect::{disk, machine},
+    host::{disk, machine},
     load::{self, Survey},
 };
 

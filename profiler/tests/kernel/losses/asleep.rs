@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use profiler::collect::process::threads_in_reads;
+use profiler::host::process::threads_in_reads;
 
 use super::{
     accounted,

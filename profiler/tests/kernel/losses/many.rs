@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use profiler::{
-    collect::recording::{Next, Reader},
+    recording::{Next, Reader},
     ring::{Fact, decode},
 };
 use profiler_common::fact::Ended;
