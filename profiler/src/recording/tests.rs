@@ -130,7 +130,7 @@ fn another_layout_is_refused_by_its_number() {
     }
 }
 
-/// What docs/cost.md promises: 40 MiB per million facts. Cold reads at random by `threads`, each
+/// What docs/architecture.md promises: 40 MiB per million facts. Cold reads at random by `threads`, each
 /// with a wait, a request and an end, and times, places and names that no two have in common.
 #[test]
 fn a_million_facts_take_at_most_40_mib() {
