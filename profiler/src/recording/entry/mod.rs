@@ -1,19 +1,21 @@
-//! What a session consists of.
+//! What a session consists of, and how that lies in a recording's frames: facts as they came from
+//! the ring, all else as JSON. No type here is one of the report's, so that the two formats can
+//! change apart; `session::translate` makes the one of the other.
 
-use std::collections::BTreeMap;
+mod closing;
+mod opening;
+mod readings;
+mod scenario;
 
 use anyhow::{Context as _, Result, bail};
-use profiler_common::counter::Counters;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{
-    load::EntryKind,
-    recording::Writer,
-    report::{
-        Readings,
-        v1::{BpfUser, Hook, HookMisses, Host, MissedCalls, OwnCost, Tool, Word, Workload},
-    },
-};
+pub use closing::{BpfUser, Closing, HookMisses, OwnCost};
+pub use opening::{Hook, Host, Opening, Tool};
+pub use readings::{Counts, Ops, Readings, Residency};
+pub use scenario::{Beginning, Ending, Missed, Settled, Tick, Workload};
+
+use super::Writer;
 
 /// A session's entries, in the order in which they come.
 #[derive(Debug)]
@@ -36,37 +38,6 @@ pub enum Entry<'a> {
     Closing(Box<Closing>),
 }
 
-/// What is known before anything happens.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Opening {
-    pub tool: Tool,
-    pub host: Host,
-    /// The command line that started the session.
-    pub command: Vec<String>,
-    /// Wall-clock time, RFC 3339.
-    pub started_at: String,
-    /// What is watched, in words.
-    pub target: String,
-    /// How begins and ends of calls are observed; empty in recordings that do not say.
-    #[serde(default)]
-    pub entry: Word<EntryKind>,
-    /// Whether programs on `sys_enter` can be preempted; none in recordings that do not say.
-    #[serde(default)]
-    pub preemptible: Option<bool>,
-    pub hooks: Vec<Hook>,
-    /// Names of block devices by the kernel's `dev_t`.
-    pub devices: BTreeMap<u32, String>,
-    /// How many of the slowest calls of a scenario are kept.
-    pub slowest: usize,
-}
-
-/// The start of a scenario.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Beginning {
-    pub name: String,
-    pub workload: Workload,
-}
-
 /// A kernel stack, innermost function first.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Stack {
@@ -80,59 +51,6 @@ pub struct File {
     pub dev: u32,
     pub inode: u64,
     pub path: String,
-}
-
-/// The end of an interval.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct Tick {
-    /// Since the scenario began, ns.
-    pub at_ns: u64,
-}
-
-/// What was settled in the kernel for one class of quiet calls.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Settled {
-    /// `CLASS_*` of `profiler_common::histogram`.
-    pub class: u32,
-    pub calls: u64,
-    pub ns: u64,
-    pub bytes: u64,
-    /// Buckets that are not empty: index and number of calls.
-    pub buckets: Vec<(u32, u64)>,
-}
-
-/// The end of a scenario, with everything that was not a fact.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Ending {
-    pub wall_ns: Option<u64>,
-    /// Calls that the probes did not see whole; none in recordings that do not say.
-    #[serde(default)]
-    pub missed: MissedCalls,
-    pub settled: Vec<Settled>,
-    pub readings: Readings,
-    /// The workload as it came to be known while it ran.
-    pub workload: Workload,
-}
-
-/// The end of the session.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Closing {
-    pub duration_ns: u64,
-    pub counts: Counters,
-    /// Threads that were in a read call when the session ended.
-    pub open_calls: u64,
-    pub recursion_misses: Option<u64>,
-    /// The same by hook; none in recordings that do not say.
-    #[serde(default)]
-    pub recursion_misses_by_hook: Vec<HookMisses>,
-    /// Processes that may be why calls were missed.
-    #[serde(default)]
-    pub bpf_users: Vec<BpfUser>,
-    pub own: OwnCost,
-    /// Why the functions of kernel stacks have no names, if they have none.
-    #[serde(default)]
-    pub unnamed_stacks: Option<String>,
-    pub notes: Vec<String>,
 }
 
 const OPENING: u8 = 1;
