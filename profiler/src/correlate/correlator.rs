@@ -1,7 +1,6 @@
 //! Puts the facts of each operation together.
 
-use std::collections::HashMap;
-
+use foldhash::HashMap;
 use profiler_common::fact::{self, Head, NO_STAY};
 
 use super::{Call, operation::Operation};

@@ -1,6 +1,8 @@
 //! Paths of the files that calls were about.
 
-use std::{collections::HashMap, fs, os::unix::fs::MetadataExt as _};
+use std::{fs, os::unix::fs::MetadataExt as _};
+
+use foldhash::HashMap;
 
 use anyhow::{Result, bail};
 use profiler_common::fact::{CALL_FAULT, Ended};

@@ -1,13 +1,13 @@
 //! Kernel stacks by id, with the names of their functions.
 
 use std::{
-    collections::HashMap,
     fs::File,
     io::{BufRead as _, BufReader},
     thread::{self, JoinHandle},
 };
 
 use anyhow::{Context as _, Error, Result, anyhow, bail};
+use foldhash::HashMap;
 
 /// Functions of the kernel, by address: about 8 MiB for a whole kernel.
 #[derive(Debug)]

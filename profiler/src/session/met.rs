@@ -1,6 +1,6 @@
 //! What a live session has told of already: each stack and each file is told once.
 
-use std::collections::HashSet;
+use foldhash::HashSet;
 
 use anyhow::Result;
 use profiler_common::fact::Ended;

@@ -1,6 +1,8 @@
 //! What calls waited for, in bounded memory.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+
+use foldhash::HashMap;
 
 use crate::blame::{Cause, Detail, Span};
 use crate::report::{sums::grow, v1, words};
