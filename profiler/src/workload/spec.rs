@@ -23,8 +23,11 @@ pub struct Spec {
     pub path: PathBuf,
     /// How much of the file is read: its size when it was looked at.
     pub file_size: u64,
+    /// Through what each block is read.
     pub style: Style,
+    /// The order of the blocks.
     pub pattern: Pattern,
+    /// What the kernel is told about the order.
     pub advice: Advice,
     /// Bytes asked for by a read.
     pub block_size: u32,
