@@ -15,6 +15,7 @@ pub mod export;
 #[cfg(feature = "lab")]
 pub mod lab;
 pub mod load;
+pub mod named;
 pub mod report;
 pub mod ring;
 pub mod session;

@@ -2,58 +2,138 @@
 
 use std::ops::{Index, IndexMut};
 
-/// What a nanosecond of a call went to. docs/blame.md defines each, with evidence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Cause {
-    Cpu,
-    Preempted,
-    Runqueue,
-    Device,
-    Queue,
-    Throttle,
-    Completion,
-    Lock,
-    Reclaim,
-    Server,
-    Peer,
-    Unexplained,
+use crate::named::named;
+
+/// Makes [`Cause`] from the table below, one row a cause.
+macro_rules! causes {
+    ($($variant:ident {
+        name: $name:literal,
+        mark: $mark:literal,
+        needs_hooks: $needs_hooks:literal,
+        is: $is:literal,
+        legend: $legend:literal,
+    })+) => {
+        named! {
+            /// What a nanosecond of a call went to. docs/blame.md defines each, with evidence.
+            pub enum Cause { $(#[doc = $is] $variant $name,)+ }
+        }
+
+        impl Cause {
+            /// Its letter in the bar: small where the thread runs or could run, and a capital
+            /// where it sleeps.
+            pub const fn mark(self) -> char {
+                match self { $(Self::$variant => $mark),+ }
+            }
+
+            /// Whether it is not known where its hooks are missing: it is null then. A cause
+            /// that is added is so too, because older reports do not have it.
+            pub const fn needs_hooks(self) -> bool {
+                match self { $(Self::$variant => $needs_hooks),+ }
+            }
+
+            /// What the thread does meanwhile, as a sentence: the field's description in the
+            /// schema.
+            pub const fn is(self) -> &'static str {
+                match self { $(Self::$variant => $is),+ }
+            }
+
+            /// What a call's time went to, to continue that phrase: the README's legend.
+            pub const fn legend(self) -> &'static str {
+                match self { $(Self::$variant => $legend),+ }
+            }
+        }
+    };
+}
+
+// In the order in which causes are shown.
+causes! {
+    Cpu {
+        name: "cpu",
+        mark: 'c',
+        needs_hooks: false,
+        is: "On the CPU.",
+        legend: "running: looking up pages, copying, submitting",
+    }
+    Preempted {
+        name: "preempted",
+        mark: 'p',
+        needs_hooks: false,
+        is: "Off the CPU though runnable: switched out by the scheduler.",
+        legend: "being runnable while something else had the CPU",
+    }
+    Runqueue {
+        name: "runqueue",
+        mark: 'r',
+        needs_hooks: false,
+        is: "Woken, but not yet running again.",
+        legend: "being woken, but not running yet",
+    }
+    Device {
+        name: "device",
+        mark: 'D',
+        needs_hooks: true,
+        is: "Asleep while the device worked on the request that was waited for.",
+        legend: "the device working on the request that was waited for",
+    }
+    Queue {
+        name: "queue",
+        mark: 'Q',
+        needs_hooks: true,
+        is: "Asleep while that request waited to be issued to the device.",
+        legend: "waiting in front of the device",
+    }
+    Throttle {
+        name: "throttle",
+        mark: 'T',
+        needs_hooks: true,
+        is: "Asleep while a cgroup's limit held the request back.",
+        legend: "a cgroup's limit holding the request back",
+    }
+    Completion {
+        name: "completion",
+        mark: 'C',
+        needs_hooks: true,
+        is: "Asleep between the completion of that request and the wake-up.",
+        legend: "from the device's answer to the wake-up",
+    }
+    Lock {
+        name: "lock",
+        mark: 'L',
+        needs_hooks: true,
+        is: "Asleep for a lock.",
+        legend: "a lock that another thread held",
+    }
+    Reclaim {
+        name: "reclaim",
+        mark: 'R',
+        needs_hooks: true,
+        is: "Asleep in direct reclaim of memory.",
+        legend: "freeing memory first",
+    }
+    Server {
+        name: "server",
+        mark: 'S',
+        needs_hooks: false,
+        is: "Asleep until a FUSE or network file system answered.",
+        legend: "a FUSE or network file system",
+    }
+    Peer {
+        name: "peer",
+        mark: 'P',
+        needs_hooks: false,
+        is: "Asleep until the other end of a pipe, socket or terminal did something.",
+        legend: "the other end of a pipe, socket or terminal",
+    }
+    Unexplained {
+        name: "unexplained",
+        mark: '?',
+        needs_hooks: false,
+        is: "Asleep, and no evidence of the reason was found.",
+        legend: "asleep without evidence why; the stack is always shown",
+    }
 }
 
 impl Cause {
-    /// All causes, in the order in which they are shown.
-    pub const ALL: [Self; 12] = [
-        Self::Cpu,
-        Self::Preempted,
-        Self::Runqueue,
-        Self::Device,
-        Self::Queue,
-        Self::Throttle,
-        Self::Completion,
-        Self::Lock,
-        Self::Reclaim,
-        Self::Server,
-        Self::Peer,
-        Self::Unexplained,
-    ];
-
-    /// The word for it, the same in the table, the JSON and the docs.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Cpu => "cpu",
-            Self::Preempted => "preempted",
-            Self::Runqueue => "runqueue",
-            Self::Device => "device",
-            Self::Queue => "queue",
-            Self::Throttle => "throttle",
-            Self::Completion => "completion",
-            Self::Lock => "lock",
-            Self::Reclaim => "reclaim",
-            Self::Server => "server",
-            Self::Peer => "peer",
-            Self::Unexplained => "unexplained",
-        }
-    }
-
     /// Blocked is everything but [`Cause::Cpu`].
     pub const fn is_blocked(self) -> bool {
         !matches!(self, Self::Cpu)

@@ -2,18 +2,13 @@
 //!
 //! [`blame`] walks a call from its beginning to its end and hands every stretch to
 //! the rule that explains it. The stretches follow each other without gaps, so their
-//! sum is the call's duration by construction, whatever the facts say. One rule a
-//! file; docs/blame.md defines each cause and says what its evidence is worth.
+//! sum is the call's duration by construction, whatever the facts say. `rules` has
+//! one rule a file; docs/blame.md defines each cause and says what its evidence is worth.
 
 mod cause;
-mod completion;
-mod lock;
 mod outcome;
-mod peer;
-mod request;
 mod rule;
-mod server;
-mod stall;
+mod rules;
 mod timeline;
 mod verdict;
 

@@ -3,23 +3,11 @@
 use profiler_common::fact::{Reclaim, WAIT_BACK_UNSEEN, WAIT_IN_RECLAIM, WAIT_PREEMPTED, Wait};
 
 use super::{
-    Cause, Detail, Shares, Span, Stacks, Verdict, completion, lock, outcome, peer, request,
-    rule::{Piece, Rule, Sleep},
-    server, stall,
+    Cause, Detail, Shares, Span, Stacks, Verdict, outcome,
+    rule::{Piece, Sleep},
+    rules::RULES,
 };
 use crate::correlate::Call;
-
-/// Rules for what ended a sleep, by precedence: what is certain before what is likely.
-const RULES: [Rule; 8] = [
-    lock::held_by_another,
-    request::whose_completion_woke,
-    server::of_a_file_system,
-    peer::of_a_descriptor,
-    stall::before_the_device,
-    completion::handed_to_a_worker,
-    completion::of_an_unseen_request,
-    lock::of_a_folio,
-];
 
 /// Where a call's time went, and what the page cache did for it.
 pub fn blame(call: &Call, stacks: &dyn Stacks) -> Verdict {

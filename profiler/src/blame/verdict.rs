@@ -1,6 +1,7 @@
 //! What blame says of one call.
 
 use super::{Cause, Shares};
+use crate::named::named;
 
 /// The partition of one call's time, and what the page cache did for it.
 #[derive(Clone, Debug)]
@@ -57,22 +58,15 @@ pub enum Detail {
     },
 }
 
-/// What a request was for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum IoKind {
-    Data,
-    Metadata,
-    Readahead,
-}
-
-impl IoKind {
-    /// The word for it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Data => "data",
-            Self::Metadata => "metadata",
-            Self::Readahead => "readahead",
-        }
+named! {
+    /// What a request was for.
+    pub enum IoKind {
+        /// What a call asked for.
+        Data "data",
+        /// The file system's own data.
+        Metadata "metadata",
+        /// What nobody has asked for yet.
+        Readahead "readahead",
     }
 }
 
@@ -91,55 +85,26 @@ pub enum Owner {
     Unknown,
 }
 
-/// What the page cache did for a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Outcome {
-    /// Every byte was there.
-    Hit,
-    /// It was on its way, asked for earlier or by somebody else: the call waited for it.
-    Late,
-    /// The call had to fetch it.
-    Miss,
-    /// The page was not there and no disk was asked: a hole in the file.
-    Hole,
-    /// Past the page cache (`O_DIRECT`).
-    Direct,
-    /// Nothing left to read.
-    Eof,
-    /// The call returned an error.
-    Error,
-    /// A fault on a file mapping.
-    Fault,
-    /// Not a file with a page cache: a pipe, a socket, a terminal, a directory.
-    Other,
-}
-
-impl Outcome {
-    /// All outcomes, in the order in which they are shown.
-    pub const ALL: [Self; 9] = [
-        Self::Hit,
-        Self::Late,
-        Self::Miss,
-        Self::Hole,
-        Self::Direct,
-        Self::Eof,
-        Self::Error,
-        Self::Fault,
-        Self::Other,
-    ];
-
-    /// The word for it, the same in the table, the JSON and the docs.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Hit => "hit",
-            Self::Late => "late",
-            Self::Miss => "miss",
-            Self::Hole => "hole",
-            Self::Direct => "direct",
-            Self::Eof => "eof",
-            Self::Error => "error",
-            Self::Fault => "fault",
-            Self::Other => "other",
-        }
+named! {
+    /// What the page cache did for a call.
+    pub enum Outcome {
+        /// Every byte was there.
+        Hit "hit",
+        /// It was on its way, asked for earlier or by somebody else: the call waited for it.
+        Late "late",
+        /// The call had to fetch it.
+        Miss "miss",
+        /// The page was not there and no disk was asked: a hole in the file.
+        Hole "hole",
+        /// Past the page cache (`O_DIRECT`).
+        Direct "direct",
+        /// Nothing left to read.
+        Eof "eof",
+        /// The call returned an error.
+        Error "error",
+        /// A fault on a file mapping.
+        Fault "fault",
+        /// Not a file with a page cache: a pipe, a socket, a terminal, a directory.
+        Other "other",
     }
 }

@@ -29,7 +29,7 @@ pub(super) enum Command {
     /// Read a file cold, with readahead and with O_DIRECT, and say why reads block
     #[command(after_help = "\
 Examples:
-  sudo profiler bench                               seven scenarios, about 20 s
+  sudo profiler bench                               all scenarios, about 20 s
   sudo profiler bench /data/big.db --json out.json  an existing file, opened read-only
   sudo profiler bench --scenario cold-random,direct-random --threads 8
   sudo profiler bench --json - | jq '.scenarios[].blame_ns'")]
@@ -117,6 +117,11 @@ impl ExportArgs {
     }
 }
 
+fn scenarios() -> String {
+    let names: Vec<&str> = Scenario::ALL.iter().map(|it| it.name).collect();
+    format!("Which scenarios, in order: {}", names.join(", "))
+}
+
 fn formats() -> String {
     let formats = FORMATS.map(|format| format!("{} ({})", format.name, format.about));
     format!(
@@ -131,9 +136,7 @@ pub(super) struct BenchArgs {
     /// File to read; it is opened read-only. Its pages are dropped from the cache.
     /// If not given, a temporary file is used
     pub path: Option<PathBuf>,
-    /// Which scenarios, in order: warm, cold-random, readahead, no-readahead,
-    /// direct-sequential, direct-random, mapped
-    #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = scenario)]
+    #[arg(long, value_name = "NAME,…", help = scenarios(), value_delimiter = ',', value_parser = scenario)]
     pub scenario: Vec<&'static Scenario>,
     /// Size of the temporary file
     #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = size, conflicts_with = "path")]

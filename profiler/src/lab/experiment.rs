@@ -107,9 +107,7 @@ impl Measured {
     pub fn blames(&self, cause: Cause) -> Result<(), String> {
         let blame = |cause: Cause| {
             let scenarios = self.report.scenarios.iter();
-            let named = |(name, ns): (&str, Option<u64>)| (name == cause.name()).then_some(ns?);
-            let ns = scenarios.filter_map(|it| it.blame_ns.iter().find_map(named));
-            ns.sum::<u64>()
+            scenarios.map(|it| it.blame_ns.or_zero(cause)).sum::<u64>()
         };
         let (injected, found) = (self.injected_ns, blame(cause));
         let name = cause.name();
@@ -141,12 +139,12 @@ mod tests {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/recordings/run.json");
         let mut report: Report = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
         let scenario = &mut report.scenarios[0];
-        scenario.blame_ns = crate::report::v1::Blame {
-            device: Some(device),
-            queue: Some(queue),
-            cpu: 1 << 40,
-            ..Default::default()
-        };
+        scenario.blame_ns = crate::report::v1::Blame::from_fn(|cause| match cause {
+            Cause::Device => Some(device),
+            Cause::Queue => Some(queue),
+            Cause::Cpu => Some(1 << 40),
+            _ => None,
+        });
         Measured {
             injected_ns,
             report,

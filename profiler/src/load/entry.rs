@@ -21,6 +21,7 @@ use super::{
     session::Session,
     types::Types,
 };
+use crate::named::named;
 
 /// Which way to take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -39,32 +40,19 @@ pub enum Way {
     QuietNeighbours,
 }
 
-/// One of the ways that there are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Kind {
-    /// Raw tracepoints with BTF: the cheapest for a read.
-    TpBtf,
-    /// Never skipped because of itself, and free for calls that are no reads.
-    Session,
-    /// Never skipped because of themselves; dearer for all calls of the machine.
-    Classic,
+named! {
+    /// One of the ways that there are, and its name in reports.
+    pub enum Kind {
+        /// Raw tracepoints with BTF: the cheapest for a read.
+        TpBtf "tp_btf",
+        /// Never skipped because of itself, and free for calls that are no reads.
+        Session "kprobe.session",
+        /// Never skipped because of themselves; dearer for all calls of the machine.
+        Classic "raw_syscalls",
+    }
 }
 
-/// The names of the ways in reports.
-pub(super) const TP_BTF: &str = "tp_btf";
-pub(super) const SESSION: &str = "kprobe.session";
-pub(super) const RAW_SYSCALLS: &str = "raw_syscalls";
-
 impl Kind {
-    /// As the report names it.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::TpBtf => TP_BTF,
-            Self::Session => SESSION,
-            Self::Classic => RAW_SYSCALLS,
-        }
-    }
-
     /// Its programs that aya loads, the one for ends first.
     fn programs(self) -> &'static [&'static str] {
         match self {

@@ -31,7 +31,7 @@ mod selfcost;
 mod session;
 mod types;
 
-pub use entry::Way;
+pub use entry::{Kind as EntryKind, Way};
 pub use hooks::HookState;
 pub use mapped::Window;
 pub use outlook::Outlook;

@@ -2,15 +2,15 @@
 
 use super::{
     cast::Symbols,
-    entry::{FIRST_PREEMPTIBLE, RAW_SYSCALLS, SESSION, TP_BTF, release},
+    entry::{FIRST_PREEMPTIBLE, Kind, release},
     fields::Fields,
 };
 
 /// How `auto` will see them, as far as that can be told without any right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outlook {
-    /// The entry: `tp_btf`, `kprobe.session` or `raw_syscalls`.
-    pub way: &'static str,
+    /// The entry that `auto` would take.
+    pub way: Kind,
     /// Why that one, in words.
     pub why: &'static str,
     /// No test at the start can change it.
@@ -29,7 +29,7 @@ impl Outlook {
     fn foresee(can_be_tested: bool, has_sessions: bool, release: [u32; 2]) -> Self {
         if !can_be_tested {
             return Self {
-                way: TP_BTF,
+                way: Kind::TpBtf,
                 why: "this kernel does not show whether programs on system calls can be \
                       preempted; before Linux 7.0 they cannot",
                 is_certain: true,
@@ -37,13 +37,17 @@ impl Outlook {
         }
         if release < FIRST_PREEMPTIBLE {
             return Self {
-                way: TP_BTF,
+                way: Kind::TpBtf,
                 why: "before Linux 7.0 programs on system calls cannot be preempted",
                 is_certain: false,
             };
         }
         Self {
-            way: if has_sessions { SESSION } else { RAW_SYSCALLS },
+            way: if has_sessions {
+                Kind::Session
+            } else {
+                Kind::Classic
+            },
             why: "since Linux 7.0 programs on system calls can be preempted, and miss calls then",
             is_certain: false,
         }
@@ -57,10 +61,10 @@ mod tests {
     #[test]
     fn what_cannot_be_tested_is_certain() {
         let old = Outlook::foresee(false, false, [6, 1]);
-        assert!(old.way == "tp_btf" && old.is_certain);
+        assert!(old.way == Kind::TpBtf && old.is_certain);
         let usual = Outlook::foresee(true, true, [6, 18]);
-        assert!(usual.way == "tp_btf" && !usual.is_certain);
-        assert_eq!(Outlook::foresee(true, true, [7, 0]).way, "kprobe.session");
-        assert_eq!(Outlook::foresee(true, false, [7, 3]).way, "raw_syscalls");
+        assert!(usual.way == Kind::TpBtf && !usual.is_certain);
+        assert_eq!(Outlook::foresee(true, true, [7, 0]).way, Kind::Session);
+        assert_eq!(Outlook::foresee(true, false, [7, 3]).way, Kind::Classic);
     }
 }

@@ -180,9 +180,9 @@ impl Probes {
         &self.hooks
     }
 
-    /// How begins and ends of calls are seen: `tp_btf`, `kprobe.session` or `raw_syscalls`.
-    pub fn entry(&self) -> &'static str {
-        self.entry.kind.name()
+    /// How begins and ends of calls are seen.
+    pub fn entry(&self) -> Kind {
+        self.entry.kind
     }
 
     /// Can programs on `sys_enter` be preempted here? `None` if it was not measured.

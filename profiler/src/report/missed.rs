@@ -3,6 +3,7 @@
 use super::sums::sum;
 use super::units::{count, counted};
 use super::v1::{BpfUser, Report};
+use crate::load::EntryKind;
 
 /// In one sentence, without a full stop.
 pub fn why_missed(report: &Report) -> String {
@@ -27,13 +28,19 @@ pub fn why_missed(report: &Report) -> String {
         }
         (skipped, _) => counted(skipped, "run", "runs"),
     };
-    let because = match (report.session.entry.as_str(), report.session.preemptible) {
-        ("tp_btf", Some(true)) => ", which can be preempted on this kernel".to_owned(),
-        ("kprobe.session" | "raw_syscalls", _) if !quality.bpf_users.is_empty() => format!(
-            ", as it does while a BPF map call is in progress: perhaps of {}",
-            users(&quality.bpf_users)
-        ),
-        _ => "; why is not known".to_owned(),
+    let because = match (report.session.entry.known(), report.session.preemptible) {
+        (Some(EntryKind::TpBtf), Some(true)) => {
+            ", which can be preempted on this kernel".to_owned()
+        }
+        (Some(EntryKind::Session | EntryKind::Classic), _) if !quality.bpf_users.is_empty() => {
+            format!(
+                ", as it does while a BPF map call is in progress: perhaps of {}",
+                users(&quality.bpf_users)
+            )
+        }
+        (Some(EntryKind::TpBtf | EntryKind::Session | EntryKind::Classic) | None, _) => {
+            "; why is not known".to_owned()
+        }
     };
     format!("the kernel skipped {skipped} of the probes that see calls{because}")
 }
@@ -59,7 +66,7 @@ fn users(users: &[BpfUser]) -> String {
 mod tests {
     use super::*;
     use crate::report::assemble;
-    use crate::report::v1::{HookMisses, Host, Quality, Session, Tool};
+    use crate::report::v1::{HookMisses, Host, Quality, Session, Tool, Word};
 
     fn why(entry: &str, preemptible: Option<bool>, hooks: &[(&str, u64)], users: &[u32]) -> String {
         let hooks = hooks.iter().map(|&(hook, misses)| HookMisses {
@@ -74,7 +81,7 @@ mod tests {
             map_calls: 1_200,
         });
         let session = Session {
-            entry: entry.to_owned(),
+            entry: Word::from_text(entry),
             preemptible,
             ..Session::default()
         };

@@ -27,4 +27,4 @@ pub use read::read;
 pub use schema::schema;
 pub use tally::{Context, Tally};
 pub use witness::Readings;
-pub use words::{dev_numbers, text_of};
+pub use words::{dev_numbers, is_unseen, text_of};

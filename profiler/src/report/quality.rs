@@ -5,6 +5,7 @@ use profiler_common::fact::{KIND_ENDED, KIND_RECLAIM, KIND_REQUEST, KIND_WAIT, K
 
 use super::sums::sum;
 use super::v1::{BpfUser, Hook, HookMisses, KindCounts, OwnCost, Quality, Scenario};
+use crate::blame::Cause;
 
 /// What the collector observed of the session itself.
 #[derive(Clone, Debug)]
@@ -57,7 +58,7 @@ pub fn quality(observed: &Observed, scenarios: &[Scenario], hooks: &[Hook]) -> Q
     let blocked_ns = sum(scenarios.iter().map(|scenario| scenario.blocked_ns));
     let unexplained_ns = sum(scenarios
         .iter()
-        .map(|scenario| scenario.blame_ns.unexplained));
+        .map(|scenario| scenario.blame_ns.or_zero(Cause::Unexplained)));
     let missing = hooks
         .iter()
         .filter(|hook| !hook.attached && !hook.hides.is_empty());
@@ -109,6 +110,7 @@ fn by_kind(counts: &[u64]) -> KindCounts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::v1::Hidden;
 
     #[test]
     fn nothing_blocked_leaves_nothing_unexplained() {
@@ -124,7 +126,7 @@ mod tests {
         observed.counters.made[KIND_ENDED as usize] = 5;
         let missing = Hook {
             hook: "contention_begin".to_owned(),
-            hides: vec!["lock".to_owned()],
+            hides: vec![Hidden::Cause(Cause::Lock).into()],
             ..Hook::default()
         };
         let harmless = Hook {

@@ -5,9 +5,9 @@ use serde::Deserialize;
 
 use super::{
     sums::sum,
-    v1::{Report, RequestWords, SCHEMA, Scenario, SlowCall, Wait},
+    v1::{Report, RequestWords, SCHEMA, Scenario, SlowCall, Wait, Word},
 };
-use crate::blame::{Cause, Outcome};
+use crate::blame::Cause;
 
 /// Shares are written with so many digits that they are off by less.
 const ROUNDING: f64 = 1e-6;
@@ -55,7 +55,7 @@ fn contradiction(report: &Report) -> Option<String> {
     }
     let quality = &report.quality;
     let scenarios = || report.scenarios.iter();
-    let unexplained = scenarios().map(|scenario| scenario.blame_ns.unexplained);
+    let unexplained = scenarios().map(|scenario| scenario.blame_ns.or_zero(Cause::Unexplained));
     let totals = [
         (
             "blocked time",
@@ -148,7 +148,7 @@ fn of_scenario(scenario: &Scenario) -> Vec<&'static str> {
 
 fn wait_fits(wait: &Wait) -> bool {
     let request = wait.request.as_ref();
-    wait.max_ns <= wait.ns && is_cause(&wait.cause) && request.is_none_or(RequestWords::is_known)
+    wait.max_ns <= wait.ns && wait.cause.is_known() && request.is_none_or(RequestWords::is_known)
 }
 
 fn call_fits(call: &SlowCall) -> bool {
@@ -158,14 +158,8 @@ fn call_fits(call: &SlowCall) -> bool {
     call.blame_ns.total() == call.latency_ns
         && sum(call.parts.iter().map(|part| part.ns)) == call.latency_ns
         && (timeline == call.latency_ns || call.timeline_omitted > 0 && timeline < call.latency_ns)
-        && causes.all(|cause| is_cause(cause))
-        && Outcome::ALL
-            .iter()
-            .any(|known| known.name() == call.outcome)
-}
-
-fn is_cause(word: &str) -> bool {
-    Cause::ALL.iter().any(|cause| cause.name() == word)
+        && causes.all(Word::is_known)
+        && call.outcome.is_known()
 }
 
 #[cfg(test)]
@@ -190,14 +184,19 @@ mod tests {
             ("number of missed calls", |r| {
                 r.scenarios[0].missed_calls.total = 1;
             }),
-            ("blame of", |r| r.scenarios[0].blame_ns.cpu += 1),
+            ("blame of", |r| {
+                let blame = &mut r.scenarios[0].blame_ns;
+                blame.set(Cause::Cpu, blame.get(Cause::Cpu).map(|ns| ns + 1));
+            }),
             ("number of outcomes", |r| {
                 r.scenarios[0].outcomes.hit.calls += 1
             }),
             ("time of outcomes", |r| {
                 r.scenarios[0].outcomes.miss.duration_ns -= 1
             }),
-            ("share", |r| r.scenarios[0].blame_share.peer = 0.5),
+            ("share", |r| {
+                r.scenarios[0].blame_share.set(Cause::Peer, Some(0.5))
+            }),
             ("latency", |r| {
                 if let Some(latency) = &mut r.scenarios[0].latency_ns {
                     latency.p99 = latency.max + 1;
@@ -207,13 +206,13 @@ mod tests {
                 r.scenarios[0].slowest[1].parts[0].ns += 1;
             }),
             ("one of the slowest calls", |r| {
-                r.scenarios[0].slowest[0].timeline[0].cause = "x".into();
+                r.scenarios[0].slowest[0].timeline[0].cause = Word::from_text("x");
             }),
             // One flipped bit.
             ("a wait", |r| {
                 let mut waits = r.scenarios[0].waits.iter_mut();
                 if let Some(request) = waits.find_map(|wait| wait.request.as_mut()) {
-                    request.owner = "Call".into();
+                    request.owner = Word::from_text("Call");
                 }
             }),
             ("skipped probes by hook", |r| {

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use profiler_common::calls;
-
-use super::v1::RequestWords;
+use super::v1::{CallKind, OwnerKind, RequestWords, Word};
 use crate::blame::{Detail, IoKind, Owner};
 
 /// Names of block devices, by the kernel's `dev_t`.
@@ -39,17 +37,26 @@ pub(super) fn device(dev: u32, devices: &Devices) -> String {
         .unwrap_or_else(|| dev_numbers(dev))
 }
 
+const BACK_UNSEEN: &str = "(woken, but return to the CPU not seen)";
+const WAKE_UNSEEN: &str = "(asleep, wake-up not seen)";
+
+/// Whether a detail says that the kernel kept the end of a sleep, or the return from it, from
+/// the probes.
+pub fn is_unseen(detail: &str) -> bool {
+    [BACK_UNSEEN, WAKE_UNSEEN].contains(&detail)
+}
+
 /// The name of a `CALL_*` constant.
-pub(super) fn call(kind: u32) -> &'static str {
-    calls::told(kind).map_or("unknown", |call| call.name)
+pub(super) fn call(kind: u32) -> Word<CallKind> {
+    CallKind::of(kind).map_or_else(|| Word::from_text("unknown"), Word::Known)
 }
 
 /// A detail in words that continue the word for its cause; empty if there is none.
 pub(super) fn detail(detail: &Detail, devices: &Devices) -> String {
     match detail {
         Detail::None => String::new(),
-        Detail::BackUnseen => "(woken, but return to the CPU not seen)".to_owned(),
-        Detail::WakeUnseen => "(asleep, wake-up not seen)".to_owned(),
+        Detail::BackUnseen => BACK_UNSEEN.to_owned(),
+        Detail::WakeUnseen => WAKE_UNSEEN.to_owned(),
         Detail::Request { dev, kind, owner } => {
             format!("on {}{}", device(*dev, devices), purpose(*kind, owner))
         }
@@ -102,17 +109,17 @@ pub(super) fn request(detail: &Detail, devices: &Devices) -> Option<RequestWords
     let Detail::Request { dev, kind, owner } = detail else {
         return None;
     };
-    let (word, pid, tid, comm) = match owner {
-        Owner::Call => ("call", None, None, None),
-        Owner::Thread => ("thread", None, None, None),
-        Owner::Process { tid, comm } => ("process", None, Some(*tid), Some(text_of(comm))),
-        Owner::Foreign { pid, comm } => ("foreign", Some(*pid), None, Some(text_of(comm))),
-        Owner::Unknown => ("unknown", None, None, None),
+    let (owner, pid, tid, comm) = match owner {
+        Owner::Call => (OwnerKind::Call, None, None, None),
+        Owner::Thread => (OwnerKind::Thread, None, None, None),
+        Owner::Process { tid, comm } => (OwnerKind::Process, None, Some(*tid), Some(text_of(comm))),
+        Owner::Foreign { pid, comm } => (OwnerKind::Foreign, Some(*pid), None, Some(text_of(comm))),
+        Owner::Unknown => (OwnerKind::Unknown, None, None, None),
     };
     Some(RequestWords {
         device: device(*dev, devices),
-        kind: kind.name().to_owned(),
-        owner: word.to_owned(),
+        kind: (*kind).into(),
+        owner: owner.into(),
         pid,
         tid,
         comm,

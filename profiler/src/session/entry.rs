@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     collect::recording::Writer,
+    load::EntryKind,
     report::{
         Readings,
-        v1::{BpfUser, Hook, HookMisses, Host, MissedCalls, OwnCost, Tool, Workload},
+        v1::{BpfUser, Hook, HookMisses, Host, MissedCalls, OwnCost, Tool, Word, Workload},
     },
 };
 
@@ -48,7 +49,7 @@ pub struct Opening {
     pub target: String,
     /// How begins and ends of calls are observed; empty in recordings that do not say.
     #[serde(default)]
-    pub entry: String,
+    pub entry: Word<EntryKind>,
     /// Whether programs on `sys_enter` can be preempted; none in recordings that do not say.
     #[serde(default)]
     pub preemptible: Option<bool>,

@@ -24,10 +24,10 @@ use crate::{
         recording::Writer,
         stacks::{Reading, without_noise},
     },
-    load::{self, HookState, Misses, Probes, Sampler, Snapshot, Window},
+    load::{self, EntryKind, HookState, Misses, Probes, Sampler, Snapshot, Window},
     report::{
         Readings, text_of,
-        v1::{BpfUser, Hook, HookMisses, Host, MissedCalls, OwnCost, Report, Tool, Workload},
+        v1::{BpfUser, Hook, HookMisses, Host, MissedCalls, OwnCost, Report, Tool, Word, Workload},
     },
     ring::{Fact, decode},
     sink::Sink,
@@ -303,7 +303,7 @@ impl<S: Sink + Default> Live<S> {
     /// Processes that may be why calls were missed: only such programs are skipped for theirs
     /// that look at `bpf_prog_active`, as raw tracepoints do not.
     fn bpf_users(&self) -> Result<Vec<BpfUser>> {
-        if self.missed == 0 || self.probes.entry() == "tp_btf" {
+        if self.missed == 0 || self.probes.entry() == EntryKind::TpBtf {
             return Ok(Vec::new());
         }
         let users = self.probes.bpf_users()?.into_iter();
@@ -338,7 +338,7 @@ fn hook(state: &HookState) -> Hook {
         hook: state.hook.name.into(),
         attached: state.attached,
         without_it: state.hook.without_it.into(),
-        hides: hides.iter().map(|&hidden| hidden.into()).collect(),
+        hides: hides.iter().map(|hidden| Word::from_text(hidden)).collect(),
         reason: if state.attached {
             None
         } else {
@@ -389,6 +389,16 @@ fn difference(before: &Snapshot, after: &Snapshot) -> Vec<Settled> {
 mod tests {
     use super::*;
     use crate::load::hooks::PLAN;
+
+    #[test]
+    fn what_a_hook_hides_is_known_to_the_report() {
+        for hook in PLAN {
+            for hidden in hook.hides {
+                let word = Word::<crate::report::v1::Hidden>::from_text(hidden);
+                assert!(word.is_known(), "{}: {hidden}", hook.name);
+            }
+        }
+    }
 
     #[test]
     fn only_a_hook_that_is_missing_hides_something() {

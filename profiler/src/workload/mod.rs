@@ -3,7 +3,7 @@
 //! It knows nothing of the profiler. Run by itself it is a small benchmark that keeps
 //! its own record of every read, which is what makes it a witness.
 //!
-//! - [`scenario`]: the seven workloads, each with the state that it starts in.
+//! - [`scenario`]: the workloads, each with the state that it starts in.
 //! - `style`: how a file is read.
 //! - [`spec`]: what one run of the reader does, checked before anything is started.
 //! - [`order`]: which offset is read when.
@@ -40,6 +40,6 @@ pub use place::{Device, Place};
 pub use residency::{Residency, Source, residency};
 pub use scenario::{Options, Scenario, State, UnknownScenario};
 pub use spec::Spec;
-pub use style::{Advice, Pattern, Style};
+pub use style::{Advice, OpIs, Pattern, Style};
 pub use subject::{DirectAlign, Subject};
 pub use wire::Done;

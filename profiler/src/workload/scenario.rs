@@ -1,4 +1,4 @@
-//! The seven scenarios: a workload together with the state that it starts in.
+//! The scenarios: a workload together with the state that it starts in.
 
 use std::fmt;
 use std::path::Path;
@@ -7,36 +7,19 @@ use serde::{Deserialize, Serialize};
 
 use super::spec::{Spec, page_size};
 use super::style::{Advice, Pattern, Style};
+use crate::named::named;
 
-/// What of the file is in the page cache at the start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum State {
-    /// Every page.
-    Warm,
-    /// No page.
-    Cold,
+named! {
+    /// What of the file is in the page cache at the start.
+    #[derive(Serialize, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    pub enum State {
+        /// Every page.
+        Warm "warm",
+        /// No page.
+        Cold "cold",
+    }
 }
-
-macro_rules! name {
-    ($type:ident: $($variant:ident $name:literal),+) => {
-        impl $type {
-            /// The word for it, as it is shown and as it stands in JSON.
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name),+ }
-            }
-        }
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(self.name())
-            }
-        }
-    };
-}
-name!(Style: Buffered "buffered", Direct "direct", Mapped "mapped");
-name!(Pattern: Sequential "sequential", Random "random");
-name!(Advice: Normal "normal", Random "random");
-name!(State: Warm "warm", Cold "cold");
 
 /// A workload and the state in which it starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +67,7 @@ impl Default for Options {
 
 impl Scenario {
     /// All scenarios, in the order in which they are run.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: &'static [Self] = &[
         Self {
             name: "warm",
             summary: "every page is in the cache: what a read costs that need not wait",
@@ -155,8 +138,8 @@ impl Scenario {
     /// # Errors
     /// There is none of that name: the error lists those there are.
     pub fn by_name(name: &str) -> Result<&'static Self, UnknownScenario> {
-        const ALL: &[Scenario] = &Scenario::ALL;
-        ALL.iter()
+        Self::ALL
+            .iter()
             .find(|s| s.name == name)
             .ok_or_else(|| UnknownScenario(name.to_owned()))
     }
@@ -164,7 +147,7 @@ impl Scenario {
     /// Whether a second read of a block would be of another kind than the first: the
     /// page cache would have it.
     const fn reads_once(&self) -> bool {
-        matches!(self.state, State::Cold) && !matches!(self.style, Style::Direct)
+        matches!(self.state, State::Cold) && !self.style.is_direct()
     }
 
     /// What the reader does for this scenario with a file of `file_size` bytes.
@@ -234,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn the_seven_and_what_they_are() {
+    fn what_each_of_them_is() {
         use {Pattern::*, State::*, Style::*};
         let table = [
             ("warm", Buffered, Sequential, Advice::Normal, Warm, 65536),
@@ -280,7 +263,8 @@ mod tests {
             ),
             ("mapped", Mapped, Sequential, Advice::Normal, Cold, 65536),
         ];
-        assert_eq!(table.map(|row| row.0), Scenario::ALL.map(|s| s.name));
+        let names = Scenario::ALL.iter().map(|s| s.name);
+        assert!(names.eq(table.iter().map(|row| row.0)));
         for (name, style, pattern, advice, state, reads) in table {
             let s = Scenario::by_name(name).unwrap();
             assert_eq!(
@@ -289,6 +273,14 @@ mod tests {
                 "{name}"
             );
             assert_eq!(spec(name, &Options::default()).reads, reads, "{name}");
+        }
+    }
+
+    #[test]
+    fn every_style_has_its_scenario() {
+        for style in Style::ALL {
+            let mut scenarios = Scenario::ALL.iter();
+            assert!(scenarios.any(|s| s.style == style), "nothing is {style}");
         }
     }
 

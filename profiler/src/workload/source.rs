@@ -52,29 +52,33 @@ impl Source {
             file_size,
             ..
         } = *spec;
-        if spec.style == Style::Mapped {
-            let file = open(spec)?;
-            let file = Arc::new(Pages::of_file(&file, file_size, spec.advice)?);
-            let one = |_| Self::Mapping {
-                file: file.clone(),
-                file_size,
-                block_size,
-            };
-            return Ok((0..spec.threads).map(one).collect());
-        }
-        let one = |_| {
-            let file = open(spec)?;
-            if spec.advice == Advice::Random {
-                rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::Random)
-                    .context("cannot advise the kernel of the order")?;
+        match spec.style {
+            Style::Mapped => {
+                let file = open(spec)?;
+                let file = Arc::new(Pages::of_file(&file, file_size, spec.advice)?);
+                let one = |_| Self::Mapping {
+                    file: file.clone(),
+                    file_size,
+                    block_size,
+                };
+                Ok((0..spec.threads).map(one).collect())
             }
-            Ok(Self::Descriptor {
-                file,
-                buffer: Pages::anonymous(block_size as usize)?,
-                block_size,
-            })
-        };
-        (0..spec.threads).map(one).collect()
+            Style::Buffered | Style::Direct => {
+                let one = |_| {
+                    let file = open(spec)?;
+                    if spec.advice == Advice::Random {
+                        rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::Random)
+                            .context("cannot advise the kernel of the order")?;
+                    }
+                    Ok(Self::Descriptor {
+                        file,
+                        buffer: Pages::anonymous(block_size as usize)?,
+                        block_size,
+                    })
+                };
+                (0..spec.threads).map(one).collect()
+            }
+        }
     }
 
     /// Does the ops of a log; says how many there were and how many bytes they got.
@@ -148,7 +152,7 @@ fn each(log: &mut Log<'_>, asked: u32, mut read: impl FnMut(u64) -> i32) -> (u64
 }
 
 fn open(spec: &Spec) -> Result<OwnedFd> {
-    let direct = if spec.style == Style::Direct {
+    let direct = if spec.style.is_direct() {
         OFlags::DIRECT
     } else {
         OFlags::empty()
@@ -174,7 +178,7 @@ fn why_not_opened(path: &Path, error: Errno, style: Style) -> anyhow::Error {
             "the reader has the rights of user {user}, who may not read the file: make it \
              readable for them, or start the profiler as a user who may"
         ),
-        Errno::INVAL if style == Style::Direct => "the file system takes no O_DIRECT reads of \
+        Errno::INVAL if style.is_direct() => "the file system takes no O_DIRECT reads of \
              this file: leave the direct scenarios out or use a file on another file system"
             .to_owned(),
         _ => format!("the reader cannot open {path:?}"),

@@ -115,15 +115,15 @@ impl Spec {
             "{threads} threads have only {reads} reads between them: use fewer --threads or a \
              smaller --block-size"
         );
-        match (self.style, direct) {
-            (Style::Direct, None) => {
+        match (self.style.is_direct(), direct) {
+            (true, None) => {
                 bail!(
                     "the file system takes no O_DIRECT reads of this file: leave the direct \
                        scenarios out or use a file on another file system"
                 )
             }
-            (Style::Direct, Some(align)) => self.validate_direct(align),
-            (Style::Buffered | Style::Mapped, _) => Ok(()),
+            (true, Some(align)) => self.validate_direct(align),
+            (false, _) => Ok(()),
         }
     }
 

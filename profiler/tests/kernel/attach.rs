@@ -1,5 +1,6 @@
 //! `profiler attach`: a process that runs already.
 
+use profiler::report::v1::WitnessName;
 use std::{
     process::{Child, Command, Stdio},
     thread::sleep,
@@ -77,7 +78,11 @@ fn a_reader_that_runs_already_is_seen_with_all_its_threads() {
     threads.sort_unstable();
     threads.dedup();
     assert_eq!(threads.len(), 4, "{threads:?}");
-    for name in ["syscr", "rchar", "read_bytes"] {
+    for name in [
+        WitnessName::Syscr,
+        WitnessName::Rchar,
+        WitnessName::ReadBytes,
+    ] {
         let witness = witness(scenario, name).expect("/proc/PID/io");
         assert!(witness.agrees, "{witness:?}");
     }

@@ -1,5 +1,7 @@
 //! `profiler run`: a command from its first instruction to its end.
 
+use profiler::blame::Outcome;
+use profiler::report::v1::WitnessName;
 use std::path::Path;
 
 use crate::{
@@ -44,13 +46,13 @@ fn the_direct_reads_of_dd_are_all_there_and_no_others() {
     // The loader's slower reads may take the place of some among the slowest thousand.
     assert!(calls.len() > 900, "{}", calls.len());
     assert!(
-        calls.iter().all(|call| call.outcome == "direct"),
+        calls.iter().all(|call| call.outcome == Outcome::Direct),
         "{calls:#?}"
     );
     // The loader's reads of its libraries.
     let others = scenario.calls - 1000;
     assert!(others > 0 && others < 100, "{others}");
-    for name in ["syscr", "rchar"] {
+    for name in [WitnessName::Syscr, WitnessName::Rchar] {
         let witness = witness(scenario, name).expect("one command, one process");
         assert!(witness.agrees, "{witness:?}");
     }
@@ -229,7 +231,7 @@ fn errors_ends_and_holes_are_what_they_are() {
     let calls = calls_on(only(&run.report), &short);
     assert_eq!(returned(&calls), [4096, 4096, 1808, 0, 0]);
     assert!(
-        calls[3..].iter().all(|call| call.outcome == "eof"),
+        calls[3..].iter().all(|call| call.outcome == Outcome::Eof),
         "{calls:#?}"
     );
     assert_eq!(
@@ -247,7 +249,7 @@ fn errors_ends_and_holes_are_what_they_are() {
     let calls = calls_on(only(&run.report), folder.path());
     assert_eq!(returned(&calls), [-i64::from(libc::EISDIR); 3]);
     assert!(
-        calls.iter().all(|call| call.outcome == "error"),
+        calls.iter().all(|call| call.outcome == Outcome::Error),
         "{calls:#?}"
     );
 

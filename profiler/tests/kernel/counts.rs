@@ -1,6 +1,7 @@
 //! Every count of every scenario of `bench`, on ext4, xfs and btrfs, with one thread and
 //! with eight, against who counted the same without the probes.
 
+use profiler::report::v1::WitnessName;
 use std::collections::BTreeMap;
 
 use profiler::lab::proof::{self, Line, Part};
@@ -33,7 +34,7 @@ fn check(scenario: &Scenario) {
         "mapped" => mapped(scenario),
         _ => direct(scenario),
     }
-    for needed in ["disk-reads", "sectors"] {
+    for needed in [WitnessName::DiskReads, WitnessName::Sectors] {
         let said = witness(scenario, needed);
         assert!(said.is_some(), "{}: nobody said {needed}", scenario.name);
     }
@@ -59,7 +60,7 @@ fn add(report: &Report, sums: &mut BTreeMap<String, Sum>) {
             .map(move |witness| (witness, joined))
     };
     for (witness, joined) in report.scenarios.iter().flat_map(said) {
-        let sum = sums.entry(witness.name.clone()).or_default();
+        let sum = sums.entry(witness.name.to_string()).or_default();
         sum.ours += witness.ours;
         sum.theirs += witness.theirs;
         sum.joined += joined;

@@ -1,5 +1,8 @@
 //! Runs the program and reads its report.
 
+use profiler::blame::Cause;
+use profiler::report::is_unseen;
+use profiler::report::v1::WitnessName;
 use std::{
     fs,
     io::{PipeReader, Read as _},
@@ -255,9 +258,9 @@ pub(crate) fn explained(scenario: &Scenario) {
     let unexplained = scenario
         .waits
         .iter()
-        .filter(|wait| wait.cause == "unexplained");
+        .filter(|wait| wait.cause == Cause::Unexplained);
     let puzzling: Vec<_> = unexplained
-        .filter(|wait| !wait.detail.contains("not seen"))
+        .filter(|wait| !is_unseen(&wait.detail))
         .collect();
     assert!(puzzling.is_empty(), "{}: {puzzling:#?}", scenario.name);
 }
@@ -269,13 +272,13 @@ pub(crate) fn explained(scenario: &Scenario) {
 /// milliseconds (perf misses the same wake-ups). In a long session that is next to
 /// nothing; in one of these short ones it may be more, and the session is to be repeated.
 pub(crate) fn kernel_was_silent(scenario: &Scenario) -> bool {
-    let asleep = witness(scenario, "nvcsw");
-    scenario.blame_ns.unexplained * 100 > scenario.blocked_ns
+    let asleep = witness(scenario, WitnessName::Nvcsw);
+    scenario.blame_ns.or_zero(Cause::Unexplained) * 100 > scenario.blocked_ns
         || scenario.incomplete_calls > 0
         || asleep.is_some_and(|asleep| !asleep.agrees && asleep.theirs > asleep.ours)
 }
 
-pub(crate) fn witness<'a>(scenario: &'a Scenario, name: &str) -> Option<&'a Witness> {
+pub(crate) fn witness(scenario: &Scenario, name: WitnessName) -> Option<&Witness> {
     scenario.witness.iter().find(|witness| witness.name == name)
 }
 

@@ -1,5 +1,9 @@
 //! Every scenario of `bench`, on the file system that the sources lie on.
 
+use profiler::blame::Cause;
+use profiler::report::v1::Style;
+use profiler::report::v1::WitnessName;
+use profiler::workload;
 use std::{path::Path, process::Command};
 
 use profiler::report::v1::{Report, Scenario, Witness};
@@ -80,15 +84,15 @@ fn common(scenario: &Scenario) {
         scenario.blame_ns
     );
     for needed in [
-        "syscr",
-        "rchar",
-        "read_bytes",
-        "residency",
-        "requests",
-        "latency",
-        "run_delay",
-        "nvcsw",
-        "nivcsw",
+        WitnessName::Syscr,
+        WitnessName::Rchar,
+        WitnessName::ReadBytes,
+        WitnessName::Residency,
+        WitnessName::Requests,
+        WitnessName::Latency,
+        WitnessName::RunDelay,
+        WitnessName::Nvcsw,
+        WitnessName::Nivcsw,
     ] {
         assert!(
             witness(scenario, needed).is_some(),
@@ -96,7 +100,7 @@ fn common(scenario: &Scenario) {
         );
     }
     let ops = scenario.ops.expect("the reader keeps a record");
-    if scenario.workload.style == "mapped" {
+    if scenario.workload.style == Style::Reader(workload::Style::Mapped) {
         // A fault is told only if it had to wait; those that did not are no calls.
         assert!(scenario.calls <= ops.count, "{name}");
     } else {
@@ -125,9 +129,10 @@ pub(crate) fn cold_random(scenario: &Scenario) {
     // Not of all blocked time: how long a woken thread takes to run is the machine's
     // affair (a halted virtual CPU needs a third of the blocked time for it).
     let blame = &scenario.blame_ns;
-    let scheduler = blame.runqueue + blame.preempted;
-    let asleep = scenario.blocked_ns - scheduler - blame.completion.unwrap_or(0);
-    let device = blame.device.unwrap_or(0) + blame.queue.unwrap_or(0);
+    let ns = |cause| blame.or_zero(cause);
+    let scheduler = ns(Cause::Runqueue) + ns(Cause::Preempted);
+    let asleep = scenario.blocked_ns - scheduler - ns(Cause::Completion);
+    let device = ns(Cause::Device) + ns(Cause::Queue);
     assert!(device * 10 >= asleep * 9, "{blame:?}");
 }
 
@@ -156,7 +161,7 @@ pub(crate) fn direct(scenario: &Scenario) {
 }
 
 pub(crate) fn mapped(scenario: &Scenario) {
-    let majflt = witness(scenario, "majflt").expect("getrusage was asked");
+    let majflt = witness(scenario, WitnessName::Majflt).expect("getrusage was asked");
     let faults = scenario.faults;
     assert_eq!(scenario.outcomes.fault.calls, scenario.calls);
     assert!(faults.fetched > 0, "{faults:?}");

@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, os::unix::process::CommandExt as _, process::Command};
 
-use profiler::report::v1::Finding;
+use profiler::{blame::Cause, report::v1::Finding};
 use profiler_common::fact::{WAIT_STACK_EARLIER, Wait};
 
 use crate::{
@@ -103,7 +103,7 @@ fn stacks_without_names_are_told() {
     let scenario = only(&run.report);
     assert!(scenario.calls >= COUNT);
     assert!(
-        scenario.blame_ns.device > Some(0),
+        scenario.blame_ns.get(Cause::Device) > Some(0),
         "{:?}",
         scenario.blame_ns
     );

@@ -1,6 +1,8 @@
 //! Replays against files of what they should be. After a change on purpose:
 //! `UPDATE_GOLDEN=1 cargo test -p profiler --test replay`, and read the difference.
 
+use profiler::load::EntryKind;
+use profiler::report::v1::Word;
 use std::{fs, path::Path, process::Command};
 
 use profiler::report::v1::{MissedCalls, Report};
@@ -77,7 +79,7 @@ fn what_earlier_recordings_do_not_say_is_nothing() {
     let whole = frames(&bytes("warm"));
     let old = report("warm");
     assert_eq!(old.scenarios[0].missed_calls, MissedCalls::default());
-    assert_eq!(old.session.entry, "");
+    assert_eq!(old.session.entry, Word::default());
     let with = |tag: u8, field: &str, value: Value| {
         let mut frames = whole.clone();
         let found = frames.iter_mut().find(|(of, _)| *of == tag);
@@ -89,7 +91,7 @@ fn what_earlier_recordings_do_not_say_is_nothing() {
         replayed(&recording(&frames)).unwrap()
     };
     let new = with(OPENING, "entry", json!("raw_syscalls"));
-    assert_eq!(new.session.entry, "raw_syscalls");
+    assert_eq!(new.session.entry, EntryKind::Classic);
     // The sum is ours to make.
     let missed = json!({"begins": 1, "ends": 2, "whole": 3, "total": 99});
     let new = with(ENDING, "missed", missed);

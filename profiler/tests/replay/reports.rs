@@ -1,5 +1,6 @@
 //! Reports (JSON) that came to harm, or that somebody made.
 
+use profiler::report::v1::Word;
 use std::{fs, path::Path, time::Duration};
 
 use profiler::lab::proof::{self, Line, Part};
@@ -261,7 +262,7 @@ fn long_lists_are_shown_in_time() {
         let part = scenario.slowest[0].parts[0].clone();
         scenario.witness = vec![witness; many];
         for (n, witness) in scenario.witness.iter_mut().enumerate() {
-            witness.name = format!("witness-{n}");
+            witness.name = Word::from_text(&format!("witness-{n}"));
         }
         let parts = &mut scenario.slowest[0].parts;
         *parts = vec![part; many];

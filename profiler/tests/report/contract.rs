@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use profiler::blame::Cause;
 use profiler::export::{JSON, Look};
 use profiler::report::v1::Report;
 use profiler::report::{docs_markdown, schema};
@@ -92,23 +93,8 @@ contract! {
     OwnR { bpf_ns: OrNull<u64>, cpu_ns: OrNull<u64>, max_rss_bytes: OrNull<u64> }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "only that it can be read matters")]
-struct BlameR<T> {
-    cpu: T,
-    preempted: T,
-    runqueue: T,
-    device: OrNull<T>,
-    queue: OrNull<T>,
-    throttle: OrNull<T>,
-    completion: OrNull<T>,
-    lock: OrNull<T>,
-    reclaim: OrNull<T>,
-    server: T,
-    peer: T,
-    unexplained: T,
-}
+/// A field for each cause; which of them there are, [`the_causes_are_fields`] says.
+type BlameR<T> = BTreeMap<String, OrNull<T>>;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -153,6 +139,45 @@ fn the_contract_holds_what_it_says() {
         let report: R = serde_json::from_str(&written(&report)).unwrap();
         assert_eq!(report.schema, "profiler.report/1");
     }
+}
+
+/// Those that reports have had from the first, and which of them are never null.
+#[test]
+fn the_causes_are_fields() {
+    let always = [
+        "cpu",
+        "preempted",
+        "runqueue",
+        "server",
+        "peer",
+        "unexplained",
+    ];
+    let or_null = [
+        "device",
+        "queue",
+        "throttle",
+        "completion",
+        "lock",
+        "reclaim",
+    ];
+    let mut slowest = 0;
+    for report in samples() {
+        let report: Value = serde_json::from_str(&written(&report)).unwrap();
+        for scenario in report["scenarios"].as_array().unwrap() {
+            let calls = scenario["slowest"].as_array().unwrap();
+            slowest += calls.len();
+            let calls = calls.iter().map(|call| &call["blame_ns"]);
+            for fields in calls.chain([&scenario["blame_ns"], &scenario["blame_share"]]) {
+                let fields = fields.as_object().unwrap();
+                let names = Cause::ALL.map(Cause::name);
+                assert!(fields.keys().eq(names.iter()), "{fields:?}");
+                assert!(always.iter().all(|it| fields[*it].is_number()));
+                let or_null = or_null.iter().map(|it| &fields[*it]);
+                assert!(or_null.clone().all(|it| it.is_number() || it.is_null()));
+            }
+        }
+    }
+    assert!(slowest > 0, "the samples have no call to look at");
 }
 
 #[test]

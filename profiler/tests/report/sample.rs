@@ -3,11 +3,13 @@
 
 use profiler::blame::{Cause, Detail, IoKind, Outcome, Owner};
 use profiler::correlate::Completeness;
+use profiler::load::EntryKind;
 use profiler::report::v1::{
-    BpfUser, HookMisses, MissedCalls, OwnCost, Report, Session, Tool, Workload,
+    self, BpfUser, Hidden, HookMisses, MissedCalls, OwnCost, Report, Session, Tool, Workload,
 };
 use profiler::report::{Tally, assemble, quality};
 use profiler::sink::Sink as _;
+use profiler::workload::{Pattern, State, Style};
 use profiler_common::fact::KIND_WAIT;
 use profiler_common::histogram::{CLASS_BUFFERED, CLASS_END, CLASS_ERROR};
 
@@ -42,7 +44,7 @@ pub(crate) fn bench() -> Report {
     };
     add(
         "warm",
-        workload("buffered", "random", "warm"),
+        workload(Style::Buffered, Pattern::Random, State::Warm),
         65_536,
         &|tally| {
             quiet(tally, CLASS_BUFFERED, 65_535, 412, 4096);
@@ -57,7 +59,7 @@ pub(crate) fn bench() -> Report {
     );
     add(
         "cold-random",
-        workload("buffered", "random", "cold"),
+        workload(Style::Buffered, Pattern::Random, State::Cold),
         0,
         &|tally| {
             Reader::seeded(1, 66_000).fetch(tally, READS, 1, miss);
@@ -65,7 +67,7 @@ pub(crate) fn bench() -> Report {
     );
     add(
         "readahead",
-        workload("buffered", "sequential", "cold"),
+        workload(Style::Buffered, Pattern::Sequential, State::Cold),
         0,
         &|tally| {
             quiet(tally, CLASS_BUFFERED, READS - 60, 520, 4096);
@@ -86,7 +88,7 @@ pub(crate) fn bench() -> Report {
     );
     add(
         "no-readahead",
-        workload("buffered", "sequential", "cold"),
+        workload(Style::Buffered, Pattern::Sequential, State::Cold),
         0,
         &|tally| {
             Reader::seeded(3, 58_000).fetch(tally, READS, 1, miss);
@@ -94,7 +96,7 @@ pub(crate) fn bench() -> Report {
     );
     add(
         "direct-sequential",
-        workload("direct", "sequential", "cold"),
+        workload(Style::Direct, Pattern::Sequential, State::Cold),
         0,
         &|tally| {
             Reader::seeded(4, 51_000).fetch(tally, READS, 1, direct);
@@ -102,7 +104,7 @@ pub(crate) fn bench() -> Report {
     );
     add(
         "direct-random",
-        workload("direct", "random", "cold"),
+        workload(Style::Direct, Pattern::Random, State::Cold),
         0,
         &|tally| {
             Reader::seeded(5, 57_000).fetch(tally, READS, 1, direct);
@@ -110,7 +112,7 @@ pub(crate) fn bench() -> Report {
     );
     add(
         "mapped",
-        workload("mapped", "sequential", "cold"),
+        workload(Style::Mapped, Pattern::Sequential, State::Cold),
         0,
         &|tally| {
             let fault = Fetch {
@@ -169,7 +171,7 @@ pub(crate) fn run() -> Report {
         tally.ended(&call, &verdict, &Known);
     }
     let workload = Workload {
-        style: "command".to_owned(),
+        style: v1::Style::Command.into(),
         ..Workload::default()
     };
     let name = "dd if=/var/tmp/profiler.data of=/dev/null bs=4k iflag=direct";
@@ -199,7 +201,7 @@ pub(crate) fn missed() -> Report {
     };
     Reader::seeded(1, 66_000).fetch(&mut cold, 4_000, 1, miss);
     let of = |name, state, before, tally, missed| {
-        let workload = workload("buffered", "random", state);
+        let workload = workload(Style::Buffered, Pattern::Random, state);
         scenario_missing(name, &workload, tally, &[], missed, |bare| {
             honest(bare, before)
         })
@@ -207,12 +209,18 @@ pub(crate) fn missed() -> Report {
     let scenarios = vec![
         of(
             "warm",
-            "warm",
+            State::Warm,
             65_536,
             &warm,
             MissedCalls::of(12_010, 12_021, 300),
         ),
-        of("cold-random", "cold", 0, &cold, MissedCalls::of(90, 0, 6)),
+        of(
+            "cold-random",
+            State::Cold,
+            0,
+            &cold,
+            MissedCalls::of(90, 0, 6),
+        ),
     ];
     let mut observed = observed(&scenarios);
     observed.recursion_misses = Some(26_017);
@@ -238,7 +246,7 @@ pub(crate) fn disturbed() -> Report {
     let mut tally = Tally::default();
     quiet(&mut tally, CLASS_BUFFERED, 9_000, 412, 4096);
     let workload = Workload {
-        style: "attached".to_owned(),
+        style: v1::Style::Attached.into(),
         ..Workload::default()
     };
     let missed = MissedCalls::of(0, 0, 1_000);
@@ -260,7 +268,7 @@ pub(crate) fn disturbed() -> Report {
     let quality = quality(&observed, &scenarios, &[]);
     let command = ["profiler", "attach", "--pid", "4242"];
     let session = Session {
-        entry: "kprobe.session".to_owned(),
+        entry: EntryKind::Session.into(),
         preemptible: Some(true),
         ..session(&command, "process 4242 (sqld)", Vec::new())
     };
@@ -286,13 +294,13 @@ pub(crate) fn troubled() -> Report {
             "contention_begin",
             false,
             "waits for locks are unexplained",
-            &["lock"],
+            &[Hidden::Cause(Cause::Lock)],
         ),
         hook(
             "page_cache_sync_ra",
             false,
             "readahead windows are not counted",
-            &["readahead"],
+            &[Hidden::Readahead],
         ),
     ];
     let mut tally = Tally::default();
@@ -333,7 +341,7 @@ pub(crate) fn troubled() -> Report {
     tally.ended(&call, &verdict, &Known);
 
     let workload = Workload {
-        style: "attach".to_owned(),
+        style: v1::Word::from_text("attach"),
         ..Workload::default()
     };
     let scenario = scenario(

@@ -1,5 +1,12 @@
 //! The made-up machine: its names, its hooks, and what its witnesses say.
 
+use profiler::blame::Cause;
+use profiler::load::EntryKind;
+use profiler::report::v1::Hidden;
+use profiler::report::v1::Style;
+use profiler::workload;
+use profiler::workload::Pattern;
+use profiler::workload::State;
 use std::collections::BTreeMap;
 
 use profiler::report::v1::{
@@ -58,10 +65,10 @@ impl Names for Known {
     }
 }
 
-pub(crate) fn workload(style: &str, pattern: &str, state: &str) -> Workload {
+pub(crate) fn workload(style: workload::Style, pattern: Pattern, state: State) -> Workload {
     Workload {
-        style: style.to_owned(),
-        pattern: Some(pattern.to_owned()),
+        style: Style::Reader(style).into(),
+        pattern: Some(pattern.into()),
         block_size: Some(4096),
         threads: Some(1),
         path: Some(PATH.to_owned()),
@@ -69,7 +76,7 @@ pub(crate) fn workload(style: &str, pattern: &str, state: &str) -> Workload {
         filesystem: Some("ext4".to_owned()),
         device: Some("vda".to_owned()),
         read_ahead_kb: Some(8192),
-        state: Some(state.to_owned()),
+        state: Some(state.into()),
         reads: Some(READS),
         iostats: Some(true),
         scheduler: Some("mq-deadline".to_owned()),
@@ -82,7 +89,8 @@ pub(crate) fn honest(scenario: &Scenario, before: u64) -> Readings {
     let faults = scenario.outcomes.fault.calls;
     let io = scenario.io.clone().unwrap_or_default();
     let latency = scenario.latency_ns.clone().unwrap_or_default();
-    let delay = scenario.blame_ns.runqueue + scenario.blame_ns.preempted;
+    let delay =
+        scenario.blame_ns.or_zero(Cause::Runqueue) + scenario.blame_ns.or_zero(Cause::Preempted);
     let count = if faults > 0 {
         READS
     } else {
@@ -183,18 +191,18 @@ pub(crate) fn session(command: &[&str], target: &str, hooks: Vec<Hook>) -> Sessi
         started_at: "2026-01-02T03:04:05Z".to_owned(),
         duration_ns: 18_400_000_000,
         target: target.to_owned(),
-        entry: "tp_btf".to_owned(),
+        entry: EntryKind::TpBtf.into(),
         preemptible: Some(false),
         hooks,
     }
 }
 
-pub(crate) fn hook(name: &str, attached: bool, without_it: &str, hides: &[&str]) -> Hook {
+pub(crate) fn hook(name: &str, attached: bool, without_it: &str, hides: &[Hidden]) -> Hook {
     Hook {
         hook: name.to_owned(),
         attached,
         without_it: without_it.to_owned(),
-        hides: hides.iter().map(|word| (*word).to_owned()).collect(),
+        hides: hides.iter().map(|hidden| (*hidden).into()).collect(),
         reason: (!attached).then(|| format!("this kernel has no tracepoint {name}")),
     }
 }

@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 
 use super::page::{Page, Piece, dim, plain, tail};
-use super::palette::mark;
+use super::palette::look;
 use super::scenarios::name;
 use crate::report::units::{parts, round_size, size, time};
-use crate::report::v1::{Report, Scenario, SlowCall};
+use crate::report::v1::{CallKind, Report, Scenario, SlowCall};
 
 /// Calls shown of each scenario if there are several.
 const OF_EACH: usize = 1;
@@ -52,12 +52,9 @@ pub(super) fn write(page: &mut Page, report: &Report) {
 
 /// `pread64 4 KiB at 12.0 MiB of data.bin: `
 fn what(call: &SlowCall, scenario: &Scenario) -> String {
-    let mut words = vec![call.call.clone()];
-    words.extend(
-        call.requested
-            .filter(|_| call.call != "fault")
-            .map(round_size),
-    );
+    let mut words = vec![call.call.to_string()];
+    let is_fault = call.call.known().is_some_and(CallKind::is_fault);
+    words.extend(call.requested.filter(|_| !is_fault).map(round_size));
     words.extend(call.offset.map(|offset| match offset {
         0 => "at 0".to_owned(),
         _ => format!("at {}", size(offset)),
@@ -92,7 +89,7 @@ fn where_it_went(call: &SlowCall) -> Vec<Piece> {
             pieces.push(plain(", "));
         }
         pieces.push(plain(format!("{number} ")));
-        pieces.push(Piece::new(&part.cause, mark(&part.cause).1));
+        pieces.push(Piece::new(part.cause.as_str(), look(&part.cause)));
         // What was said of a request once holds for its other stretches.
         if !part.detail.is_empty() && told.insert(&part.detail) {
             pieces.push(plain(format!(" {}", part.detail)));

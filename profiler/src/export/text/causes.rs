@@ -3,8 +3,9 @@
 use super::page::{Align, Cell, GAP, Page, Piece, dim, plain, widths};
 use super::palette::mark;
 use super::scenarios::name;
+use crate::blame::Cause;
 use crate::report::units::percent;
-use crate::report::v1::{Report, Scenario};
+use crate::report::v1::Report;
 
 /// Shares that are worth a column.
 const VISIBLE: f64 = 0.0005;
@@ -16,39 +17,29 @@ pub(super) fn write(page: &mut Page, report: &Report, bars: bool) {
             .iter()
             .filter(|scenario| scenario.duration_ns > 0)
     };
-    let words: Vec<&str> = match timed().next() {
-        Some(scenario) => scenario
-            .blame_share
-            .iter()
-            .map(|(cause, _)| cause)
-            .collect(),
-        None => return,
-    };
-    let largest = |cause: &str| {
-        let shares = timed()
-            .filter_map(|scenario| share(scenario, cause))
-            .map(|share| share.unwrap_or(0.0));
+    if timed().next().is_none() {
+        return;
+    }
+    let largest = |cause: Cause| {
+        let shares = timed().map(|scenario| scenario.blame_share.or_zero(cause));
         shares.fold(0.0, f64::max)
     };
-    let (shown, rest): (Vec<&str>, Vec<&str>) = words
+    let (shown, rest): (Vec<Cause>, Vec<Cause>) = Cause::ALL
         .into_iter()
-        .partition(|cause| largest(cause) >= VISIBLE);
-    let traces: Vec<&str> = rest
-        .iter()
-        .copied()
-        .filter(|cause| largest(cause) > 0.0)
-        .collect();
+        .partition(|cause| largest(*cause) >= VISIBLE);
+    let traces = rest.iter().filter(|cause| largest(**cause) > 0.0);
+    let traces: Vec<&str> = traces.map(|cause| cause.name()).collect();
     let hidden = rest
-        .into_iter()
-        .filter(|cause| timed().any(|s| share(s, cause) == Some(None)));
-    let hidden: Vec<&str> = hidden.collect();
+        .iter()
+        .filter(|cause| timed().any(|it| it.blame_share.get(**cause).is_none()));
+    let hidden: Vec<&str> = hidden.map(|cause| cause.name()).collect();
 
     let mut names: Vec<Cell> = vec![vec![dim("share of time")]];
     names.extend(bars.then(|| vec![dim("in the bar")]));
     names.extend(timed().map(|scenario| vec![name(report, scenario)]));
     let columns: Vec<Vec<Cell>> = shown
         .iter()
-        .map(|cause| column(page, report, cause, bars))
+        .map(|cause| column(page, report, *cause, bars))
         .collect();
     for block in blocks(page.width(), &names, columns) {
         page.blank();
@@ -76,29 +67,21 @@ pub(super) fn write(page: &mut Page, report: &Report, bars: bool) {
     }
 }
 
-fn share(scenario: &Scenario, cause: &str) -> Option<Option<f64>> {
-    scenario
-        .blame_share
-        .iter()
-        .find(|(word, _)| *word == cause)
-        .map(|(_, share)| share)
-}
-
-fn column(page: &Page, report: &Report, cause: &str, bars: bool) -> Vec<Cell> {
+fn column(page: &Page, report: &Report, cause: Cause, bars: bool) -> Vec<Cell> {
     let (letter, style) = mark(cause);
     let bar = if page.colour() {
         "██".to_owned()
     } else {
         letter.to_string()
     };
-    let mut column = vec![vec![dim(cause)]];
+    let mut column = vec![vec![dim(cause.name())]];
     column.extend(bars.then(|| vec![Piece::new(bar, style)]));
     for scenario in report
         .scenarios
         .iter()
         .filter(|scenario| scenario.duration_ns > 0)
     {
-        column.push(vec![match share(scenario, cause).flatten() {
+        column.push(vec![match scenario.blame_share.get(cause) {
             None => dim("?"),
             Some(share) if share <= 0.0 => dim("·"),
             Some(share) => plain(percent(share)),

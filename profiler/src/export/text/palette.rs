@@ -2,24 +2,40 @@
 
 use anstyle::{AnsiColor, Style};
 
-/// The mark of a cause where there is no colour, and its colour where there is. Marks
-/// are small where the thread runs or could run, and capital where it sleeps.
-pub(super) fn mark(cause: &str) -> (char, Style) {
-    let (letter, colour) = match cause {
-        "cpu" => ('c', AnsiColor::Green),
-        "preempted" => ('p', AnsiColor::BrightYellow),
-        "runqueue" => ('r', AnsiColor::Yellow),
-        "device" => ('D', AnsiColor::Blue),
-        "queue" => ('Q', AnsiColor::Cyan),
-        "throttle" => ('T', AnsiColor::Red),
-        "completion" => ('C', AnsiColor::BrightCyan),
-        "lock" => ('L', AnsiColor::Magenta),
-        "reclaim" => ('R', AnsiColor::BrightRed),
-        "server" => ('S', AnsiColor::BrightBlue),
-        "peer" => ('P', AnsiColor::BrightMagenta),
-        _ => ('?', AnsiColor::BrightBlack),
-    };
-    (letter, Style::new().fg_color(Some(colour.into())))
+use crate::blame::Cause;
+use crate::report::v1::Word;
+
+/// The mark of a cause where there is no colour, and how it looks where there is.
+pub(super) fn mark(cause: Cause) -> (char, Style) {
+    (cause.mark(), style(colour(cause)))
+}
+
+/// How a cause's word looks. Of one that this version does not know, nothing is known.
+pub(super) fn look(cause: &Word<Cause>) -> Style {
+    style(cause.known().map_or(UNKNOWN, colour))
+}
+
+const UNKNOWN: AnsiColor = AnsiColor::BrightBlack;
+
+fn style(colour: AnsiColor) -> Style {
+    Style::new().fg_color(Some(colour.into()))
+}
+
+fn colour(cause: Cause) -> AnsiColor {
+    match cause {
+        Cause::Cpu => AnsiColor::Green,
+        Cause::Preempted => AnsiColor::BrightYellow,
+        Cause::Runqueue => AnsiColor::Yellow,
+        Cause::Device => AnsiColor::Blue,
+        Cause::Queue => AnsiColor::Cyan,
+        Cause::Throttle => AnsiColor::Red,
+        Cause::Completion => AnsiColor::BrightCyan,
+        Cause::Lock => AnsiColor::Magenta,
+        Cause::Reclaim => AnsiColor::BrightRed,
+        Cause::Server => AnsiColor::BrightBlue,
+        Cause::Peer => AnsiColor::BrightMagenta,
+        Cause::Unexplained => UNKNOWN,
+    }
 }
 
 #[cfg(test)]
@@ -27,11 +43,19 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::blame::Cause;
 
     #[test]
     fn every_cause_has_a_mark_of_its_own() {
-        let marks: BTreeSet<char> = Cause::ALL.map(|cause| mark(cause.name()).0).into();
+        let marks: BTreeSet<char> = Cause::ALL.map(|cause| mark(cause).0).into();
         assert_eq!(marks.len(), Cause::ALL.len(), "{marks:?}");
+    }
+
+    #[test]
+    fn a_mark_is_small_where_the_thread_could_run() {
+        let could_run = [Cause::Cpu, Cause::Preempted, Cause::Runqueue];
+        for cause in Cause::ALL {
+            let small = mark(cause).0.is_ascii_lowercase();
+            assert_eq!(small, could_run.contains(&cause), "{cause}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::page::{Align, Cell, GAP, Page, Piece, bold, dim, plain, start, widths};
 use super::palette::mark;
+use crate::blame::Cause;
 use crate::report::units::{count, counted, mebibytes, percent, time};
 use crate::report::v1::{Report, Scenario};
 
@@ -79,7 +80,7 @@ fn row(report: &Report, scenario: &Scenario) -> Vec<Cell> {
 
 /// A bar of `room` marks, shared out by largest remainder.
 fn bar(scenario: &Scenario, room: usize, colour: bool) -> Cell {
-    let shares: Vec<(&str, f64)> = scenario
+    let shares: Vec<(Cause, f64)> = scenario
         .blame_share
         .iter()
         .map(|(cause, share)| (cause, share.unwrap_or(0.0)))
@@ -106,7 +107,7 @@ fn bar(scenario: &Scenario, room: usize, colour: bool) -> Cell {
     let cells = shares.iter().zip(marks).filter(|(_, marks)| *marks > 0);
     cells
         .map(|((cause, _), marks)| {
-            let (letter, style) = mark(cause);
+            let (letter, style) = mark(*cause);
             let letter = if colour { '█' } else { letter };
             Piece::new(letter.to_string().repeat(marks), style)
         })

@@ -1,7 +1,7 @@
 //! What the calls of a single scenario waited for, with stacks.
 
 use super::page::{Page, Piece, dim, plain};
-use super::palette::mark;
+use super::palette::look;
 use crate::report::units::{count, time};
 use crate::report::v1::{Report, Wait};
 
@@ -44,7 +44,7 @@ pub(super) fn write(page: &mut Page, report: &Report) {
 }
 
 fn words(wait: &Wait) -> Vec<Piece> {
-    let mut words = vec![Piece::new(&wait.cause, mark(&wait.cause).1)];
+    let mut words = vec![Piece::new(wait.cause.as_str(), look(&wait.cause))];
     if !wait.detail.is_empty() {
         words.push(plain(format!(" {}", wait.detail)));
     }

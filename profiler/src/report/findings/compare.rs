@@ -1,6 +1,7 @@
 //! What the bundled scenarios say next to each other.
 
 use super::said::{Said, share};
+use crate::blame::Cause;
 use crate::report::sums::sum;
 use crate::report::units::{counted, percent, ratio, round_size, size, time};
 use crate::report::v1::{Latency, Report, Scenario, Severity};
@@ -36,7 +37,10 @@ pub(super) fn cold_read(report: &Report) -> Vec<Said> {
         return Vec::new();
     };
     let complete = cold.calls - cold.incomplete_calls.min(cold.calls);
-    let device_ns = cold.blame_ns.device.and_then(|ns| ns.checked_div(complete));
+    let device_ns = cold
+        .blame_ns
+        .get(Cause::Device)
+        .and_then(|ns| ns.checked_div(complete));
     let (Some(device_ns), Some(_)) = (device_ns, cold.workload.block_size) else {
         return Vec::new();
     };

@@ -1,9 +1,15 @@
 use super::*;
+use crate::blame::Cause;
+use crate::load::EntryKind;
 use crate::report::assemble;
+use crate::report::v1::Hidden;
+use crate::report::v1::WitnessName;
+use crate::report::v1::Word;
 use crate::report::v1::{
     Blame, BpfUser, Hook, HookMisses, Host, Io, Latency, MissedCalls, Quality, Relation, Residency,
     Scenario, Session, Severity, Tool, Unit, Witness, Workload,
 };
+use crate::workload::State;
 
 fn scenario(name: &str) -> Scenario {
     Scenario {
@@ -79,19 +85,19 @@ fn each_doubt_has_its_finding() {
         hook: "contention_begin".to_owned(),
         without_it: "waits for locks".to_owned(),
         reason: Some("the verifier says no".to_owned()),
-        hides: vec!["lock".to_owned()],
+        hides: vec![Hidden::Cause(Cause::Lock).into()],
         ..Hook::default()
     }];
     let scenario = &mut report.scenarios[0];
-    scenario.blame_ns.unexplained = 20_000;
+    scenario.blame_ns.set(Cause::Unexplained, Some(20_000));
     scenario.workload.iostats = Some(false);
-    scenario.workload.state = Some("cold".to_owned());
+    scenario.workload.state = Some(State::Cold.into());
     scenario.workload.witnessed = Some(Residency {
         resident_before: 1,
         ..Residency::default()
     });
     scenario.witness = vec![Witness {
-        name: "syscr".to_owned(),
+        name: WitnessName::Syscr.into(),
         ours: 1,
         theirs: 2,
         agrees: false,
@@ -146,16 +152,14 @@ fn the_probes_cost_is_put_next_to_calls_only_where_there_is_one_kind_of_many() {
 #[test]
 fn each_cause_that_stands_out_has_its_finding() {
     let mut slow = scenario("slow");
-    slow.blame_share = Blame {
-        preempted: 0.03,
-        runqueue: 0.03,
-        device: Some(0.1),
-        queue: Some(0.2),
-        throttle: Some(0.02),
-        reclaim: Some(0.02),
-        lock: Some(0.06),
-        ..Blame::default()
-    };
+    slow.blame_share = Blame::from_fn(|cause| match cause {
+        Cause::Preempted | Cause::Runqueue => Some(0.03),
+        Cause::Device => Some(0.1),
+        Cause::Queue => Some(0.2),
+        Cause::Throttle | Cause::Reclaim => Some(0.02),
+        Cause::Lock => Some(0.06),
+        _ => None,
+    });
     slow.outcomes.late.duration_ns = 100_000;
     let io = slow.io.as_mut().unwrap();
     io.foreign_ns = 9_000;
@@ -185,7 +189,8 @@ fn scenarios_are_compared_by_what_they_measured() {
             ..Latency::default()
         });
         scenario.throughput_bytes_per_s = Some(rate);
-        scenario.blame_ns.device = Some(mean * 3 / 4 * scenario.calls);
+        let device_ns = mean * 3 / 4 * scenario.calls;
+        scenario.blame_ns.set(Cause::Device, Some(device_ns));
         scenario
     };
     let mut ahead = with("readahead", 4_000, 1 << 30);
@@ -228,7 +233,7 @@ fn missed_calls_are_a_problem_and_void_witnesses_a_part_of_it() {
     warm.calls = 55_669;
     warm.missed_calls = MissedCalls::of(12_010, 12_021, 300);
     let witness = |name: &str, ours, relation| Witness {
-        name: name.to_owned(),
+        name: Word::from_text(name),
         ours,
         theirs: 2,
         agrees: false,
@@ -345,7 +350,7 @@ fn what_follows_from_missed_calls_is_no_problem_of_its_own() {
     warm.missed_calls = MissedCalls::of(3, 0, 0);
     warm.witness = ["op-bytes", "rchar", "nvcsw"]
         .map(|name| Witness {
-            name: name.to_owned(),
+            name: Word::from_text(name),
             ours: 1,
             theirs: 2,
             agrees: false,
@@ -369,7 +374,7 @@ fn another_user_of_maps_is_to_be_stopped() {
     let mut warm = scenario("warm");
     warm.missed_calls = MissedCalls::of(3, 0, 0);
     let mut report = report(vec![warm]);
-    report.session.entry = "raw_syscalls".to_owned();
+    report.session.entry = EntryKind::Classic.into();
     report.quality.recursion_misses = Some(3);
     report.quality.recursion_misses_by_hook = vec![HookMisses {
         hook: "sys_enter".to_owned(),

@@ -1,12 +1,14 @@
 //! What bears on how far the report can be trusted.
 
 use super::said::{Said, about_shares, reaching, share};
+use crate::blame::Cause;
 use crate::report::missed::why_missed;
 use crate::report::sums::sum;
 use crate::report::units::{count, counted, percent, time};
 use crate::report::v1::{
     KindCounts, MissedCalls, Relation, Report, Scenario, Severity, Unit, Witness,
 };
+use crate::workload::State;
 
 /// Unexplained time that is worth a word, of blocked time.
 const UNEXPLAINED: f64 = 0.01;
@@ -49,7 +51,7 @@ pub(super) fn missed_calls(report: &Report) -> Vec<Said> {
     let mut void: Vec<&str> = Vec::new();
     for witness in missing().flat_map(|scenario| &scenario.witness) {
         if witness.proves_nothing() && !void.contains(&witness.name.as_str()) {
-            void.push(&witness.name);
+            void.push(witness.name.as_str());
         }
     }
     if !void.is_empty() {
@@ -208,13 +210,13 @@ pub(super) fn state_not_met(report: &Report) -> Vec<Said> {
     let mut said = Vec::new();
     for scenario in &report.scenarios {
         let workload = &scenario.workload;
-        let (Some(state), Some(residency)) = (workload.state.as_deref(), workload.witnessed) else {
+        let (Some(state), Some(residency)) = (workload.state.as_ref(), workload.witnessed) else {
             continue;
         };
-        let met = match state {
-            "cold" => residency.resident_before == 0,
-            "warm" => residency.resident_before == residency.pages,
-            _ => true,
+        let met = match state.known() {
+            Some(State::Cold) => residency.resident_before == 0,
+            Some(State::Warm) => residency.resident_before == residency.pages,
+            None => true,
         };
         if !met {
             said.push(Said {
@@ -293,12 +295,15 @@ pub(super) fn skipped_probes(report: &Report) -> Vec<Said> {
 
 pub(super) fn unexplained(report: &Report) -> Vec<Said> {
     let scenarios = reaching(report, UNEXPLAINED, |scenario| {
-        Some(share(scenario.blame_ns.unexplained, scenario.blocked_ns))
+        Some(share(
+            scenario.blame_ns.or_zero(Cause::Unexplained),
+            scenario.blocked_ns,
+        ))
     });
     let longest = scenarios
         .iter()
         .flat_map(|(scenario, _)| &scenario.waits)
-        .filter(|wait| wait.cause == "unexplained" && !wait.stack.is_empty())
+        .filter(|wait| wait.cause == Cause::Unexplained && !wait.stack.is_empty())
         .max_by_key(|wait| wait.ns);
     let mut said = about_shares(
         report,

@@ -1,9 +1,10 @@
 //! What calls waited for.
 
 use super::said::{Said, about_shares, reaching, share, shares_of};
+use crate::blame::Cause;
 use crate::report::sums::sum;
 use crate::report::units::{counted, percent, time};
-use crate::report::v1::{Report, Severity};
+use crate::report::v1::{OwnerKind, Report, Severity};
 
 /// A cause that is worth a word, of a scenario's time.
 const NOTABLE: f64 = 0.05;
@@ -11,7 +12,9 @@ const NOTABLE: f64 = 0.05;
 const RARE: f64 = 0.01;
 
 pub(super) fn throttled(report: &Report) -> Vec<Said> {
-    let scenarios = reaching(report, RARE, |scenario| scenario.blame_share.throttle);
+    let scenarios = reaching(report, RARE, |scenario| {
+        scenario.blame_share.get(Cause::Throttle)
+    });
     about_shares(
         report,
         &scenarios,
@@ -24,7 +27,9 @@ pub(super) fn throttled(report: &Report) -> Vec<Said> {
 }
 
 pub(super) fn reclaim(report: &Report) -> Vec<Said> {
-    let scenarios = reaching(report, RARE, |scenario| scenario.blame_share.reclaim);
+    let scenarios = reaching(report, RARE, |scenario| {
+        scenario.blame_share.get(Cause::Reclaim)
+    });
     about_shares(
         report,
         &scenarios,
@@ -36,15 +41,17 @@ pub(super) fn reclaim(report: &Report) -> Vec<Said> {
 }
 
 pub(super) fn queue_over_device(report: &Report) -> Vec<Said> {
-    let scenarios: Vec<_> = reaching(report, NOTABLE, |scenario| scenario.blame_share.queue)
-        .into_iter()
-        .filter(|(scenario, queue)| {
-            scenario
-                .blame_share
-                .device
-                .is_some_and(|device| *queue > device)
-        })
-        .collect();
+    let scenarios: Vec<_> = reaching(report, NOTABLE, |scenario| {
+        scenario.blame_share.get(Cause::Queue)
+    })
+    .into_iter()
+    .filter(|(scenario, queue)| {
+        scenario
+            .blame_share
+            .get(Cause::Device)
+            .is_some_and(|device| *queue > device)
+    })
+    .collect();
     about_shares(
         report,
         &scenarios,
@@ -58,7 +65,8 @@ pub(super) fn queue_over_device(report: &Report) -> Vec<Said> {
 
 pub(super) fn runqueue_delay(report: &Report) -> Vec<Said> {
     let scenarios = reaching(report, NOTABLE, |scenario| {
-        Some(scenario.blame_share.runqueue + scenario.blame_share.preempted)
+        let share = &scenario.blame_share;
+        Some(share.or_zero(Cause::Runqueue) + share.or_zero(Cause::Preempted))
     });
     about_shares(
         report,
@@ -72,11 +80,13 @@ pub(super) fn runqueue_delay(report: &Report) -> Vec<Said> {
 }
 
 pub(super) fn lock_contention(report: &Report) -> Vec<Said> {
-    let scenarios = reaching(report, NOTABLE, |scenario| scenario.blame_share.lock);
+    let scenarios = reaching(report, NOTABLE, |scenario| {
+        scenario.blame_share.get(Cause::Lock)
+    });
     let longest = scenarios
         .iter()
         .flat_map(|(scenario, _)| &scenario.waits)
-        .filter(|wait| wait.cause == "lock")
+        .filter(|wait| wait.cause == Cause::Lock)
         .max_by_key(|wait| wait.ns);
     let mut said = about_shares(
         report,
@@ -105,7 +115,7 @@ pub(super) fn foreign_requests(report: &Report) -> Vec<Said> {
         .filter(|wait| {
             wait.request
                 .as_ref()
-                .is_some_and(|request| request.owner == "foreign")
+                .is_some_and(|request| request.owner == OwnerKind::Foreign)
         })
         .max_by_key(|wait| wait.ns);
     let mut said = about_shares(

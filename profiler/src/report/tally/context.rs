@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    report::{v1, witness::Readings},
+    report::{
+        v1::{self, Hidden},
+        witness::Readings,
+    },
     sink::Names,
 };
 
@@ -29,10 +32,10 @@ pub struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// Whether a hook is missing without which `field` is not known.
-    pub(super) fn hides(&self, field: &str) -> bool {
+    /// Whether a hook is missing without which this is not known.
+    pub(super) fn hides(&self, what: Hidden) -> bool {
         self.hooks
             .iter()
-            .any(|hook| !hook.attached && hook.hides.iter().any(|hidden| hidden == field))
+            .any(|hook| !hook.attached && hook.hides.iter().any(|hidden| *hidden == what))
     }
 }

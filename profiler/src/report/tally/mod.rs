@@ -23,7 +23,8 @@ pub use context::Context;
 use self::{latency::Durations, requests::Requests, slowest::Slowest, waits::Waits};
 use super::{
     sums::{grow, sum},
-    v1, witness,
+    v1::{self, Hidden},
+    witness,
 };
 use crate::blame::{Cause, Outcome, Shares, Verdict};
 use crate::correlate::Call;
@@ -198,7 +199,7 @@ impl Tally {
             blame_ns,
             blame_share: v1::Blame::from_fn(|cause| blame_ns.get(cause).map(share)),
             outcomes: self.outcomes(),
-            io: (!context.hides("io")).then(|| self.requests.finish()),
+            io: (!context.hides(Hidden::Io)).then(|| self.requests.finish()),
             readahead: self.readahead(context),
             faults: self.faults,
             switches: self.switches,
@@ -251,7 +252,7 @@ impl Tally {
     }
 
     fn readahead(&self, context: &Context<'_>) -> v1::Readahead {
-        let told = |windows: u64| (!context.hides("readahead")).then_some(windows);
+        let told = |windows: u64| (!context.hides(Hidden::Readahead)).then_some(windows);
         let Filled {
             sync,
             asynchronous,

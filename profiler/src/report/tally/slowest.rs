@@ -11,7 +11,10 @@ use profiler_common::{
 use super::Context;
 use crate::blame::{Shares, Span, Verdict};
 use crate::correlate::Call;
-use crate::report::{v1, words};
+use crate::report::{
+    v1::{self, Hidden},
+    words,
+};
 
 /// Stretches of a call that the report shows; a call with more loses its shortest.
 const TIMELINE: usize = 256;
@@ -108,12 +111,12 @@ fn describe(slow: &Slow, context: &Context<'_>) -> v1::SlowCall {
         requested: (!vectors || ended.requested > 0).then_some(ended.requested),
         returned: ended.returned,
         latency_ns: *ns,
-        outcome: verdict.outcome.name().to_owned(),
+        outcome: verdict.outcome.into(),
         complete: *complete,
         blame_ns: blame(&verdict.shares, context),
         timeline,
         pid: ended.head.pid,
-        call: words::call(ended.call).to_owned(),
+        call: words::call(ended.call),
         began_ns: ended.head.call_ns,
         file: (ended.mode != 0).then(|| v1::FileId {
             dev: words::dev_numbers(ended.dev),
@@ -144,7 +147,7 @@ fn path(ended: &Ended, context: &Context<'_>) -> Option<String> {
 
 pub(super) fn blame(shares: &Shares, context: &Context<'_>) -> v1::Blame<u64> {
     v1::Blame::from_fn(|cause| match shares[cause] {
-        0 if context.hides(cause.name()) => None,
+        0 if context.hides(Hidden::Cause(cause)) => None,
         ns => Some(ns),
     })
 }
@@ -160,7 +163,7 @@ fn timeline(spans: &[Span], context: &Context<'_>) -> (Vec<v1::Span>, u64) {
     let spans = shown.into_iter().map(|span| v1::Span {
         at_ns: span.at_ns,
         ns: span.ns,
-        cause: span.cause.name().to_owned(),
+        cause: span.cause.into(),
         detail: words::detail(&span.detail, context.devices),
     });
     (spans.collect(), omitted as u64)
@@ -172,7 +175,7 @@ fn parts(spans: &[Span], context: &Context<'_>) -> Vec<v1::Part> {
     for span in spans {
         let at = *index.entry((span.cause, &span.detail)).or_insert_with(|| {
             parts.push(v1::Part {
-                cause: span.cause.name().to_owned(),
+                cause: span.cause.into(),
                 detail: words::detail(&span.detail, context.devices),
                 ..v1::Part::default()
             });

@@ -159,10 +159,7 @@ fn every_sum_adds_up() {
 
 fn waits_add_up(scenario: &v1::Scenario) {
     for cause in Cause::ALL.into_iter().filter(|cause| cause.is_blocked()) {
-        let waits = scenario
-            .waits
-            .iter()
-            .filter(|wait| wait.cause == cause.name());
+        let waits = scenario.waits.iter().filter(|wait| wait.cause == cause);
         let sum: u64 = waits.map(|wait| wait.ns).sum();
         assert_eq!(Some(sum), scenario.blame_ns.get(cause), "{cause:?}");
     }
@@ -238,7 +235,7 @@ fn the_slowest_calls_are_told_in_full() {
         ]
     );
     assert_eq!(slow.path.as_deref(), Some("/data.bin"));
-    assert_eq!(slow.call, "pread64");
+    assert_eq!(slow.call.as_str(), "pread64");
 }
 
 #[test]
@@ -308,7 +305,7 @@ fn a_wait_for_another_process_counts_once() {
 fn what_a_missing_hook_hides_is_null_and_not_zero() {
     let hook = |hides: &[&str]| v1::Hook {
         hook: "some".to_owned(),
-        hides: hides.iter().map(|word| (*word).to_owned()).collect(),
+        hides: hides.iter().map(|word| v1::Word::from_text(word)).collect(),
         ..v1::Hook::default()
     };
     let hooks = [hook(&["lock", "queue"]), hook(&["readahead", "io"])];
@@ -317,15 +314,18 @@ fn what_a_missing_hook_hides_is_null_and_not_zero() {
     tally.ended(&call, &verdict, &Nameless);
     let scenario = finish_with(&tally, &hooks);
     assert_eq!(
-        (scenario.blame_ns.lock, scenario.blame_share.lock),
+        (
+            scenario.blame_ns.get(Cause::Lock),
+            scenario.blame_share.get(Cause::Lock)
+        ),
         (None, None)
     );
     assert_eq!(
-        scenario.blame_ns.queue,
+        scenario.blame_ns.get(Cause::Queue),
         Some(20_000),
         "what was seen all the same is shown"
     );
-    assert_eq!(scenario.blame_ns.reclaim, Some(0));
+    assert_eq!(scenario.blame_ns.get(Cause::Reclaim), Some(0));
     assert_eq!(scenario.readahead.windows, None);
     assert_eq!(scenario.io, None);
     assert_eq!(scenario.blame_ns.total(), scenario.duration_ns);

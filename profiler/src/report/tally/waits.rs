@@ -69,7 +69,7 @@ impl Waits {
             let entry = entries
                 .entry((*cause, words.clone(), frames.clone()))
                 .or_insert_with(|| v1::Wait {
-                    cause: cause.name().to_owned(),
+                    cause: (*cause).into(),
                     detail: words,
                     stack: frames,
                     request: words::request(detail, context.devices),
@@ -96,7 +96,7 @@ impl Waits {
         }
         let mut waits: Vec<_> = entries.into_iter().map(|(_, wait)| wait).collect();
         waits.extend(folded.into_iter().map(|(cause, sum)| v1::Wait {
-            cause: cause.name().to_owned(),
+            cause: cause.into(),
             detail: "others, too many to tell apart".to_owned(),
             count: sum.count,
             ns: sum.ns,

@@ -3,16 +3,16 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Blame;
-use super::blame::words as causes;
-use crate::blame::Outcome;
+use super::{Blame, CallKind, OwnerKind, Word};
+use crate::blame::{Cause, IoKind, Outcome};
+use crate::named::names;
 
 /// What complete calls waited for: all waits with one cause, detail and stack.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Wait {
     /// Word for the cause.
-    #[schemars(extend("enum" = causes()))]
-    pub cause: String,
+    #[schemars(extend("enum" = names::<Cause>()))]
+    pub cause: Word<Cause>,
     /// What is known beyond the cause, in words that continue it: `on vda behind
     /// readahead of pid 4711 (fio)`. Empty if nothing is.
     pub detail: String,
@@ -40,12 +40,12 @@ pub struct RequestWords {
     /// Name of the device, or `major:minor`.
     pub device: String,
     /// What it was for: `data`, `metadata` or `readahead`.
-    #[schemars(extend("enum" = KINDS))]
-    pub kind: String,
+    #[schemars(extend("enum" = names::<IoKind>()))]
+    pub kind: Word<IoKind>,
     /// Who submitted it: this `call`, this `thread` in an earlier call, another
     /// thread of this `process`, a `foreign` process, or `unknown`.
-    #[schemars(extend("enum" = OWNERS))]
-    pub owner: String,
+    #[schemars(extend("enum" = names::<OwnerKind>()))]
+    pub owner: Word<OwnerKind>,
     /// Process that submitted it, where it is a foreign one.
     pub pid: Option<u32>,
     /// Thread that submitted it, where it is another one of this process.
@@ -73,8 +73,8 @@ pub struct SlowCall {
     /// Duration in nanoseconds.
     pub latency_ns: u64,
     /// What the page cache did for it.
-    #[schemars(extend("enum" = outcomes()))]
-    pub outcome: String,
+    #[schemars(extend("enum" = names::<Outcome>()))]
+    pub outcome: Word<Outcome>,
     /// Whether all its facts arrived. If not, blame and timeline are only as good as
     /// what did.
     pub complete: bool,
@@ -85,7 +85,7 @@ pub struct SlowCall {
     /// Process of the thread.
     pub pid: u32,
     /// Name of the system call, or `fault`.
-    pub call: String,
+    pub call: Word<CallKind>,
     /// When it began, in nanoseconds of `CLOCK_MONOTONIC`.
     pub began_ns: u64,
     /// The file's identity; null if the descriptor named no open file.
@@ -114,8 +114,8 @@ pub struct Span {
     /// Length in nanoseconds.
     pub ns: u64,
     /// Word for the cause.
-    #[schemars(extend("enum" = causes()))]
-    pub cause: String,
+    #[schemars(extend("enum" = names::<Cause>()))]
+    pub cause: Word<Cause>,
     /// What is known beyond the cause, in words that continue it. May be empty.
     pub detail: String,
 }
@@ -124,8 +124,8 @@ pub struct Span {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Part {
     /// Word for the cause.
-    #[schemars(extend("enum" = causes()))]
-    pub cause: String,
+    #[schemars(extend("enum" = names::<Cause>()))]
+    pub cause: Word<Cause>,
     /// What is known beyond the cause, in words that continue it. May be empty.
     pub detail: String,
     /// Time in nanoseconds.
@@ -134,19 +134,9 @@ pub struct Part {
     pub count: u64,
 }
 
-/// Words of [`RequestWords::kind`].
-const KINDS: [&str; 3] = ["data", "metadata", "readahead"];
-
-/// Words of [`RequestWords::owner`].
-const OWNERS: [&str; 5] = ["call", "thread", "process", "foreign", "unknown"];
-
 impl RequestWords {
     /// Whether its words are of those that there are.
     pub(crate) fn is_known(&self) -> bool {
-        KINDS.contains(&self.kind.as_str()) && OWNERS.contains(&self.owner.as_str())
+        self.kind.is_known() && self.owner.is_known()
     }
-}
-
-fn outcomes() -> Vec<&'static str> {
-    Outcome::ALL.iter().map(|outcome| outcome.name()).collect()
 }

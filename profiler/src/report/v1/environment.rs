@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{Hidden, Word};
+use crate::load::EntryKind;
+
 /// What made the report.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Tool {
@@ -41,7 +44,7 @@ pub struct Session {
     /// How begins and ends of read calls were observed: `tp_btf`, `kprobe.session` or
     /// `raw_syscalls`. Empty in reports of programs that did not say.
     #[serde(default)]
-    pub entry: String,
+    pub entry: Word<EntryKind>,
     /// Whether programs on `sys_enter` can be preempted, which lets the kernel skip those of
     /// `tp_btf`: measured at the session's start; null if it was not.
     #[serde(default)]
@@ -63,7 +66,7 @@ pub struct Hook {
     /// What is null in this report because it is missing: names of causes
     /// (`lock`), `io`, or `readahead`. Empty when it is attached.
     #[serde(default)]
-    pub hides: Vec<String>,
+    pub hides: Vec<Word<Hidden>>,
     /// Why it is missing, as the kernel or its types say it. Null when it is attached, or in
     /// reports of programs that did not say.
     #[serde(default)]

@@ -12,7 +12,9 @@ mod blame;
 mod call;
 mod environment;
 mod scenario;
+mod set;
 mod trust;
+mod word;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -24,9 +26,11 @@ pub use scenario::{
     Bucket, ByKind, Faults, Io, Latency, MissedCalls, OpRecord, OutcomeSum, Outcomes, Quantiles,
     Readahead, Residency, Scenario, Switches, Workload,
 };
+pub use set::{CallKind, Hidden, OwnerKind, Style, WitnessName};
 pub use trust::{
     BpfUser, Finding, HookMisses, KindCounts, OwnCost, Quality, Relation, Severity, Unit, Witness,
 };
+pub use word::Word;
 
 /// The value of [`Report::schema`].
 pub const SCHEMA: &str = "profiler.report/1";

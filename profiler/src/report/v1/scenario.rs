@@ -3,8 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Blame, SlowCall, Wait, Witness};
+use super::{Blame, SlowCall, Style, Wait, Witness, Word};
+use crate::blame::Outcome;
 use crate::report::sums::sum;
+use crate::workload::{Advice, Pattern, State};
 
 /// A workload together with the state it started in, and where its time went.
 ///
@@ -115,9 +117,9 @@ impl Scenario {
 pub struct Workload {
     /// How it reads: `buffered`, `direct`, `mapped`; `command` or `attached` for
     /// other programs.
-    pub style: String,
+    pub style: Word<Style>,
     /// Order of its reads: `sequential` or `random`.
-    pub pattern: Option<String>,
+    pub pattern: Option<Word<Pattern>>,
     /// Size of one op in bytes.
     pub block_size: Option<u64>,
     /// Threads that read.
@@ -133,9 +135,9 @@ pub struct Workload {
     /// The device's limit for a readahead window, in KiB.
     pub read_ahead_kb: Option<u64>,
     /// What the kernel was told of the pattern: `normal`, `random`, `sequential`.
-    pub advice: Option<String>,
+    pub advice: Option<Word<Advice>>,
     /// The state it was to start in: `warm` or `cold`.
-    pub state: Option<String>,
+    pub state: Option<Word<State>>,
     /// Number of ops that were asked for.
     pub reads: Option<u64>,
     /// How much of the file was really in the page cache.
@@ -227,9 +229,8 @@ pub struct OutcomeSum {
 }
 
 impl Outcomes {
-    /// Every outcome's word with its sums, in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&'static str, OutcomeSum)> {
-        use crate::blame::Outcome;
+    /// Every outcome with its sums, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (Outcome, OutcomeSum)> {
         let sums = [
             self.hit,
             self.late,
@@ -241,7 +242,7 @@ impl Outcomes {
             self.fault,
             self.other,
         ];
-        Outcome::ALL.iter().map(|outcome| outcome.name()).zip(sums)
+        Outcome::ALL.into_iter().zip(sums)
     }
 }
 

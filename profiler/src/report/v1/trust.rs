@@ -3,11 +3,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{WitnessName, Word};
+
 /// A number that somebody else counted, beside ours.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Witness {
     /// What is compared: `ops`, `latency`, `syscr`, `rchar`, …
-    pub name: String,
+    pub name: Word<WitnessName>,
     /// The profiler's number, in `unit`.
     pub ours: u64,
     /// The witness's number, in `unit`.

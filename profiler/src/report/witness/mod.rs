@@ -14,7 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use super::sums::sum;
 use super::units::{count, counted};
-use super::v1::{self, OpRecord, Relation, Residency, Scenario, Unit, Witness};
+use super::v1::{self, OpRecord, Relation, Residency, Scenario, Style, Unit, Witness, WitnessName};
+use crate::blame::Cause;
+use crate::workload::OpIs;
 
 /// What others counted while a scenario ran; `None` where nobody did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,15 +97,18 @@ pub fn compare(scenario: &Scenario, readings: &Readings) -> Vec<Witness> {
 fn doubt(witness: &mut Witness, missed: &v1::MissedCalls) {
     let were_missed = counted(missed.total, "call was missed", "calls were missed");
     let Witness { ours, theirs, .. } = *witness;
-    let void = match (witness.name.as_str(), witness.relation) {
+    let Some(name) = witness.name.known() else {
+        return;
+    };
+    let void = match name {
         // Faults have probes of their own.
-        ("majflt", _) => return,
+        WitnessName::Majflt => return,
         // Both sides have the missed calls too.
-        ("ops", _) => {
+        WitnessName::Ops => {
             witness.note += &format!("; of ours, {were_missed}");
             return;
         }
-        ("syscr", _) => {
+        WitnessName::Syscr => {
             witness.note += &format!("; of ours, {were_missed}");
             if missed.whole > 0 {
                 let whole = count(missed.whole);
@@ -113,23 +118,35 @@ fn doubt(witness: &mut Witness, missed: &v1::MissedCalls) {
             witness.void || missed.whole > 0 && witness.agrees
         }
         // Of some calls it can be more than of all, if the quick ones were missed.
-        ("latency-p50" | "latency-p99", _) => true,
-        // More than theirs, though ours is too small.
-        (_, Relation::AtMost) => witness.agrees,
-        (_, Relation::AtLeast) => true,
-        (_, Relation::Equal) if witness.agrees => {
-            witness.note += &format!("; {were_missed}");
-            return;
-        }
-        (_, Relation::Equal) => ours < theirs,
+        WitnessName::LatencyP50 | WitnessName::LatencyP99 => true,
+        WitnessName::OpBytes
+        | WitnessName::Latency
+        | WitnessName::Rchar
+        | WitnessName::ReadBytes
+        | WitnessName::RunDelay
+        | WitnessName::Nvcsw
+        | WitnessName::Nivcsw
+        | WitnessName::Requests
+        | WitnessName::DiskReads
+        | WitnessName::Sectors
+        | WitnessName::Residency => match witness.relation {
+            // More than theirs, though ours is too small.
+            Relation::AtMost => witness.agrees,
+            Relation::AtLeast => true,
+            Relation::Equal if witness.agrees => {
+                witness.note += &format!("; {were_missed}");
+                return;
+            }
+            Relation::Equal => ours < theirs,
+        },
     };
     if void {
         witness.agrees = false;
         witness.void = true;
     }
-    witness.note += &match (witness.name.as_str(), void) {
-        ("syscr", true) => ", so this proves nothing".to_owned(),
-        ("syscr", false) => String::new(),
+    witness.note += &match (name, void) {
+        (WitnessName::Syscr, true) => ", so this proves nothing".to_owned(),
+        (WitnessName::Syscr, false) => String::new(),
         (_, true) => format!("; {were_missed}, so this proves nothing"),
         (_, false) => format!("; {were_missed}"),
     };
@@ -143,14 +160,25 @@ fn unless_missed(scenario: &Scenario, room: u64) -> u64 {
     }
 }
 
+/// What an op of the workload is to the kernel; `None`: not known.
+fn op_is(scenario: &Scenario) -> Option<OpIs> {
+    match scenario.workload.style.known() {
+        Some(Style::Reader(style)) => Some(style.op_is()),
+        Some(Style::Command | Style::Attached) | None => None,
+    }
+}
+
 /// Whether each op of the workload is exactly one read call.
 fn an_op_is_a_call(scenario: &Scenario) -> bool {
-    matches!(scenario.workload.style.as_str(), "buffered" | "direct")
+    op_is(scenario) == Some(OpIs::OneCall)
 }
 
 /// Whether it is a program that reads in ways that are not calls of the read family.
 fn is_any_program(scenario: &Scenario) -> bool {
-    matches!(scenario.workload.style.as_str(), "command" | "attached")
+    match scenario.workload.style.known() {
+        Some(Style::Command | Style::Attached) => true,
+        Some(Style::Reader(_)) | None => false,
+    }
 }
 
 fn ops(scenario: &Scenario, readings: &Readings, out: &mut Vec<Witness>) {
@@ -159,10 +187,10 @@ fn ops(scenario: &Scenario, readings: &Readings, out: &mut Vec<Witness>) {
     if an_op_is_a_call(scenario) {
         let note = "calls seen, and ops that the workload recorded: each op is one call";
         let ours = scenario.calls_made();
-        out.push(equal("ops", Unit::Count, ours, ops.count, note));
+        out.push(equal(WitnessName::Ops, Unit::Count, ours, ops.count, note));
         let note = "bytes that calls returned, and bytes that the workload got";
         out.push(equal(
-            "op-bytes",
+            WitnessName::OpBytes,
             Unit::Bytes,
             scenario.bytes,
             ops.bytes,
@@ -170,14 +198,21 @@ fn ops(scenario: &Scenario, readings: &Readings, out: &mut Vec<Witness>) {
         ));
     }
     let note = "time in all calls, and in all ops: a call lies within its op";
-    out.push(at_most("latency", Unit::Ns, ours_ns, ops.total_ns, 0, note));
+    out.push(at_most(
+        WitnessName::Latency,
+        Unit::Ns,
+        ours_ns,
+        ops.total_ns,
+        0,
+        note,
+    ));
     if an_op_is_a_call(scenario)
         && let Some(latency) = &scenario.latency_ns
     {
         let note = "a call lies within its op; 2% of room, since histograms round";
         for (name, ours, theirs) in [
-            ("latency-p50", latency.p50, ops.p50_ns),
-            ("latency-p99", latency.p99, ops.p99_ns),
+            (WitnessName::LatencyP50, latency.p50, ops.p50_ns),
+            (WitnessName::LatencyP99, latency.p99, ops.p99_ns),
         ] {
             let room = (theirs as f64 * (QUANTILE_ROOM - 1.0)) as u64;
             out.push(at_most(name, Unit::Ns, ours, theirs, room, note));
@@ -195,7 +230,7 @@ fn process(scenario: &Scenario, readings: &Readings, out: &mut Vec<Witness>) {
             let note = "read calls, and syscr of /proc/PID/io, which may leave out calls that \
                         fail, and also counts sendfile, copy_file_range, and calls that were going \
                         on when watching began or ended";
-            let witness = at_most("syscr", Unit::Count, ours, theirs, errors, note);
+            let witness = at_most(WitnessName::Syscr, Unit::Count, ours, theirs, errors, note);
             out.push(witness);
         } else {
             // A call that fails before it reaches a file (EBADF) is not counted there.
@@ -206,7 +241,7 @@ fn process(scenario: &Scenario, readings: &Readings, out: &mut Vec<Witness>) {
                 // going on when watching began or ended.
                 void: is_any_program(scenario) && theirs > ours,
                 ..equal(
-                    "syscr",
+                    WitnessName::Syscr,
                     Unit::Count,
                     ours,
                     theirs,
@@ -218,16 +253,29 @@ fn process(scenario: &Scenario, readings: &Readings, out: &mut Vec<Witness>) {
     if let Some(theirs) = readings.grown(|counts| counts.rchar) {
         let note = "bytes that calls returned, and rchar of /proc/PID/io";
         out.push(if is_any_program(scenario) {
-            at_most("rchar", Unit::Bytes, scenario.bytes, theirs, 0, note)
+            at_most(
+                WitnessName::Rchar,
+                Unit::Bytes,
+                scenario.bytes,
+                theirs,
+                0,
+                note,
+            )
         } else {
-            equal("rchar", Unit::Bytes, scenario.bytes, theirs, note)
+            equal(
+                WitnessName::Rchar,
+                Unit::Bytes,
+                scenario.bytes,
+                theirs,
+                note,
+            )
         });
     }
     if let (Some(theirs), Some(io)) = (readings.grown(|counts| counts.read_bytes), &scenario.io) {
         let note = "bytes of requests that calls submitted, and read_bytes of /proc/PID/io, \
                     which also counts requests outside of read calls";
         out.push(at_most(
-            "read_bytes",
+            WitnessName::ReadBytes,
             Unit::Bytes,
             io.bytes,
             theirs,
@@ -238,7 +286,7 @@ fn process(scenario: &Scenario, readings: &Readings, out: &mut Vec<Witness>) {
     // Any program may also fault inside a read, which is then a part of that call.
     if let Some(theirs) = readings.grown(|counts| counts.majflt)
         && !is_any_program(scenario)
-        && (scenario.faults != v1::Faults::default() || scenario.workload.style == "mapped")
+        && (scenario.faults != v1::Faults::default() || op_is(scenario) == Some(OpIs::Faults))
     {
         let v1::Faults {
             fetched,
@@ -257,21 +305,28 @@ fn process(scenario: &Scenario, readings: &Readings, out: &mut Vec<Witness>) {
             // VM_FAULT_MAJOR only, in the architecture's handler; mm_account_fault in
             // mm/memory.c).
             agrees: (fetched..=fetched.saturating_add(repeated)).contains(&theirs),
-            ..equal("majflt", Unit::Count, fetched, theirs, note)
+            ..equal(WitnessName::Majflt, Unit::Count, fetched, theirs, note)
         });
     }
     if let Some(theirs) = readings.grown(|counts| counts.run_delay_ns)
         && let Some(outside) = outside_ns(scenario, readings)
     {
-        let ours = sum([scenario.blame_ns.preempted, scenario.blame_ns.runqueue]);
+        let ours = sum([Cause::Preempted, Cause::Runqueue].map(|it| scenario.blame_ns.or_zero(it)));
         // A sleep whose wake-up was not seen ends with a wait for a CPU that is not told.
-        let room = sum([outside, scenario.blame_ns.unexplained]);
+        let room = sum([outside, scenario.blame_ns.or_zero(Cause::Unexplained)]);
         let note = "preempted and runqueue, and the run delay of /proc/PID/schedstat. Ours is \
                     from the wake-up to running; the scheduler's, from its queue to being picked, \
                     lies within it, but is also counted outside of calls: at most the time that \
                     the threads were not in calls; and where no wake-up was seen: at most what is \
                     unexplained";
-        out.push(at_least("run_delay", Unit::Ns, ours, theirs, room, note));
+        out.push(at_least(
+            WitnessName::RunDelay,
+            Unit::Ns,
+            ours,
+            theirs,
+            room,
+            note,
+        ));
     }
 }
 
@@ -289,13 +344,20 @@ fn switches(scenario: &Scenario, readings: &Readings, out: &mut Vec<Witness>) {
                     their calls are incomplete";
         out.push(Witness {
             agrees: (asleep..=asleep.saturating_add(room)).contains(&theirs),
-            ..equal("nvcsw", Unit::Count, asleep, theirs, note)
+            ..equal(WitnessName::Nvcsw, Unit::Count, asleep, theirs, note)
         });
     }
     if let Some(theirs) = readings.grown(|counts| counts.nivcsw) {
         let note = "times that calls were preempted, and involuntary switches of the reading \
                     threads (getrusage), outside of calls too";
-        out.push(at_most("nivcsw", Unit::Count, preempted, theirs, 0, note));
+        out.push(at_most(
+            WitnessName::Nivcsw,
+            Unit::Count,
+            preempted,
+            theirs,
+            0,
+            note,
+        ));
     }
 }
 
@@ -314,7 +376,7 @@ fn disk(scenario: &Scenario, readings: &Readings, out: &mut Vec<Witness>) {
         let note = "requests told with their calls, and requests that the kernel side counted for \
                     watched processes, outside of calls too";
         out.push(at_most(
-            "requests",
+            WitnessName::Requests,
             Unit::Count,
             io.requests,
             theirs,
@@ -325,7 +387,7 @@ fn disk(scenario: &Scenario, readings: &Readings, out: &mut Vec<Witness>) {
     if let Some(theirs) = readings.grown(|counts| counts.disk_reads) {
         let note = "requests that calls submitted, and reads that the disk completed for everybody";
         out.push(at_most(
-            "disk-reads",
+            WitnessName::DiskReads,
             Unit::Count,
             io.requests,
             theirs,
@@ -337,7 +399,7 @@ fn disk(scenario: &Scenario, readings: &Readings, out: &mut Vec<Witness>) {
         let note = "bytes of requests that calls submitted, and bytes that the disk read for \
                     everybody (sectors of /sys/block/*/stat)";
         out.push(at_most(
-            "sectors",
+            WitnessName::Sectors,
             Unit::Bytes,
             io.bytes,
             theirs.saturating_mul(512),
@@ -371,41 +433,53 @@ fn page_cache(scenario: &Scenario, readings: &Readings, out: &mut Vec<Witness>) 
     let filled = scenario.readahead.pages_filled;
     out.push(Witness {
         agrees: (grown..=grown.saturating_add(again)).contains(&filled),
-        ..equal("residency", Unit::Count, filled, grown, note)
+        ..equal(WitnessName::Residency, Unit::Count, filled, grown, note)
     });
 }
 
-fn equal(name: &str, unit: Unit, ours: u64, theirs: u64, note: &str) -> Witness {
+fn equal(name: WitnessName, unit: Unit, ours: u64, theirs: u64, note: &str) -> Witness {
     let agrees = ours == theirs;
-    let (name, note) = (name.to_owned(), note.to_owned());
     Witness {
-        name,
+        name: name.into(),
         ours,
         theirs,
         agrees,
         void: false,
         relation: Relation::Equal,
         unit,
-        note,
+        note: note.to_owned(),
     }
 }
 
-fn at_most(name: &str, unit: Unit, ours: u64, theirs: u64, room: u64, note: &str) -> Witness {
+fn at_most(
+    name: WitnessName,
+    unit: Unit,
+    ours: u64,
+    theirs: u64,
+    room: u64,
+    note: &str,
+) -> Witness {
     let agrees = ours <= theirs.saturating_add(room);
-    let (name, note) = (name.to_owned(), note.to_owned());
     Witness {
-        name,
+        name: name.into(),
         ours,
         theirs,
         agrees,
         void: false,
         relation: Relation::AtMost,
         unit,
-        note,
+        note: note.to_owned(),
     }
 }
 
-fn at_least(name: &str, unit: Unit, ours: u64, theirs: u64, room: u64, note: &str) -> Witness {
+fn at_least(
+    name: WitnessName,
+    unit: Unit,
+    ours: u64,
+    theirs: u64,
+    room: u64,
+    note: &str,
+) -> Witness {
     Witness {
         agrees: ours.saturating_add(room) >= theirs,
         relation: Relation::AtLeast,

@@ -1,14 +1,14 @@
 //! Each witness, when it agrees and when it does not.
 
 use super::*;
-use crate::report::v1::{Io, Switches, Workload};
+use crate::report::v1::{Io, Switches, Word, Workload};
 
 mod missed;
 
 fn scenario(style: &str, calls: u64) -> Scenario {
     Scenario {
         workload: Workload {
-            style: style.to_owned(),
+            style: Word::from_text(style),
             ..Workload::default()
         },
         calls,
@@ -46,7 +46,7 @@ fn after(after: Counts) -> Readings {
 fn agrees(witnesses: &[Witness], name: &str) -> Option<bool> {
     witnesses
         .iter()
-        .find(|witness| witness.name == name)
+        .find(|witness| witness.name.as_str() == name)
         .map(|witness| witness.agrees)
 }
 
@@ -126,7 +126,7 @@ fn the_schedulers_delay_in_calls_lies_within_ours() {
         ..after(counts)
     };
     scenario.duration_ns = 1_900;
-    scenario.blame_ns.runqueue = 300;
+    scenario.blame_ns.set(Cause::Runqueue, Some(300));
     // 100 ns of the two threads' time are outside of calls.
     for (theirs, verdict) in [(0, true), (400, true), (401, false)] {
         let counts = Counts {
@@ -134,11 +134,14 @@ fn the_schedulers_delay_in_calls_lies_within_ours() {
             ..Counts::default()
         };
         let witnesses = compare(&scenario, &after(counts));
-        let told = witnesses.iter().find(|w| w.name == "run_delay").unwrap();
+        let told = witnesses
+            .iter()
+            .find(|w| w.name.as_str() == "run_delay")
+            .unwrap();
         assert_eq!((told.ours, told.agrees), (300, verdict), "{theirs}");
     }
     // Nor is it told where a wake-up was not seen.
-    scenario.blame_ns.unexplained = 50;
+    scenario.blame_ns.set(Cause::Unexplained, Some(50));
     for (theirs, verdict) in [(450, true), (451, false)] {
         let counts = Counts {
             run_delay_ns: Some(theirs),
@@ -153,7 +156,7 @@ fn the_schedulers_delay_in_calls_lies_within_ours() {
         ..Counts::default()
     };
     let witnesses = compare(&scenario, &after(counts));
-    assert!(witnesses.iter().all(|w| w.name != "run_delay"));
+    assert!(witnesses.iter().all(|w| w.name.as_str() != "run_delay"));
 }
 
 #[test]
@@ -282,7 +285,7 @@ fn no_one_sided_witness_agrees_because_calls_were_missed() {
             one_sided.collect::<Vec<_>>()
         };
         let names = |witnesses: &[Witness]| {
-            let mut names: Vec<_> = witnesses.iter().map(|w| w.name.clone()).collect();
+            let mut names: Vec<_> = witnesses.iter().map(|w| w.name.to_string()).collect();
             names.sort();
             names
         };

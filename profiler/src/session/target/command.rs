@@ -16,7 +16,11 @@ use profiler_common::target::Target;
 
 use super::{After, Ending, Watched, gate, readings};
 use crate::{
-    report::{Readings, v1::Workload, witness::Counts},
+    report::{
+        Readings,
+        v1::{Style, Workload},
+        witness::Counts,
+    },
     session::live::Live,
     sink::Sink,
 };
@@ -66,7 +70,7 @@ impl Command {
                 .map(|word| base_name(word))
                 .unwrap_or_default(),
             workload: Workload {
-                style: "command".into(),
+                style: Style::Command.into(),
                 ..Workload::default()
             },
             child,

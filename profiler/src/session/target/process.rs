@@ -10,7 +10,11 @@ use tokio::io::unix::AsyncFd;
 use super::{After, Ending, Watched, readings};
 use crate::{
     collect::process,
-    report::{Readings, v1::Workload, witness::Counts},
+    report::{
+        Readings,
+        v1::{Style, Workload},
+        witness::Counts,
+    },
     session::live::Live,
     sink::Sink,
 };
@@ -57,7 +61,7 @@ impl Process {
             pid,
             name,
             workload: Workload {
-                style: "attached".into(),
+                style: Style::Attached.into(),
                 ..Workload::default()
             },
             pidfd: Arc::new(pidfd),

@@ -10,7 +10,7 @@ use crate::{
     collect::{disk, machine, process},
     report::{
         Readings,
-        v1::{Residency, Workload},
+        v1::{Residency, Style, Workload},
         witness::Counts,
     },
     session::{
@@ -113,10 +113,10 @@ impl Bench {
         let place = subject.place();
         let disk = place.device.as_ref().map(|device| device.disk.as_str());
         Workload {
-            style: scenario.style.name().into(),
-            pattern: Some(scenario.pattern.name().into()),
-            advice: Some(scenario.advice.name().into()),
-            state: Some(scenario.state.name().into()),
+            style: Style::Reader(scenario.style).into(),
+            pattern: Some(scenario.pattern.into()),
+            advice: Some(scenario.advice.into()),
+            state: Some(scenario.state.into()),
             block_size: Some(spec.block_size.into()),
             threads: Some(spec.threads),
             reads: Some(spec.reads),

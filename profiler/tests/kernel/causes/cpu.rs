@@ -1,5 +1,6 @@
 //! `runqueue` and `preempted`: a thread of a higher priority has the CPU for a set time.
 
+use profiler::blame::Cause;
 use std::{
     fs::File,
     io::Read as _,
@@ -99,13 +100,13 @@ fn a_reader_that_another_drives_from_the_cpu_is_preempted() {
         let injected_ns = overlap(call, &bursts);
         (injected_ns > 1_000_000 && overlap(call, &late) == 0).then_some(Stall::of(
             call,
-            "preempted",
+            Cause::Preempted,
             injected_ns,
         ))
     };
     let stalls: Vec<_> = calls.iter().filter_map(stall).collect();
     prove(
-        "preempted",
+        Cause::Preempted,
         "warm reads, a thread of higher priority takes the CPU for 4 ms",
         &stalls,
     );
@@ -148,10 +149,10 @@ fn a_reader_that_is_woken_onto_a_busy_cpu_waits_in_the_run_queue() {
     let calls: Vec<_> = only(&report)
         .slowest
         .iter()
-        .filter(|call| call.blame_ns.peer > 0)
+        .filter(|call| call.blame_ns.or_zero(Cause::Peer) > 0)
         .collect();
     let matched = matched(&calls, &script.ops());
-    let stalls = |cause: &str, other: &str, injected: fn(&Op, u64, u64) -> u64| -> Vec<Stall> {
+    let stalls = |cause: Cause, other: Cause, injected: fn(&Op, u64, u64) -> u64| -> Vec<Stall> {
         let stall = |(call, op): &(&SlowCall, Op)| {
             let &(written, until) = made.iter().find(|(written, _)| *written > op.start_ns)?;
             let injected_ns = injected(op, written, until);
@@ -160,13 +161,17 @@ fn a_reader_that_is_woken_onto_a_busy_cpu_waits_in_the_run_queue() {
         matched.iter().filter_map(stall).collect()
     };
     prove(
-        "runqueue",
+        Cause::Runqueue,
         "woken by a write, the writer keeps the CPU for 4 ms more",
-        &stalls("runqueue", "peer", |_, written, until| until - written),
+        &stalls(Cause::Runqueue, Cause::Peer, |_, written, until| {
+            until - written
+        }),
     );
     prove(
-        "peer",
+        Cause::Peer,
         "pipe, before a write whose writer keeps the CPU",
-        &stalls("peer", "runqueue", |op, written, _| written - op.start_ns),
+        &stalls(Cause::Peer, Cause::Runqueue, |op, written, _| {
+            written - op.start_ns
+        }),
     );
 }

@@ -1,5 +1,7 @@
 //! `device`: a disk takes a set time for each request.
 
+use profiler::blame::Cause;
+use profiler::blame::Outcome;
 use std::{path::Path, time::Duration};
 
 use profiler::lab::rig::{Kind, Served, SlowDisk};
@@ -40,7 +42,12 @@ pub(super) fn served<'a>(op: &Op, reads: &'a [Served]) -> Option<&'a Served> {
 ///
 /// A few did not wait: where something holds on to a page (DAMON does) while the others are
 /// dropped from the cache, it is still there, and the server was not asked.
-pub(super) fn stalls(cause: &str, calls: &[&SlowCall], ops: &[Op], reads: &[Served]) -> Vec<Stall> {
+pub(super) fn stalls(
+    cause: Cause,
+    calls: &[&SlowCall],
+    ops: &[Op],
+    reads: &[Served],
+) -> Vec<Stall> {
     let told = matched(calls, ops);
     let asked = ops.iter().filter_map(|op| Some((op, served(op, reads)?)));
     let asked: Vec<_> = asked.collect();
@@ -60,7 +67,7 @@ pub(super) fn stalls(cause: &str, calls: &[&SlowCall], ops: &[Op], reads: &[Serv
     asked.iter().filter_map(stall).collect()
 }
 
-fn slow(script: &Script, disk: &SlowDisk, outcome: &str, provoked: &str) {
+fn slow(script: &Script, disk: &SlowDisk, outcome: Outcome, provoked: &str) {
     let path = script.path.as_ref().expect("a file");
     disk.delay(DELAY, Duration::ZERO);
     let report = watch(script);
@@ -75,9 +82,9 @@ fn slow(script: &Script, disk: &SlowDisk, outcome: &str, provoked: &str) {
         .collect();
     assert!(others.is_empty(), "not {outcome}: {others:#?}");
     prove(
-        "device",
+        Cause::Device,
         provoked,
-        &stalls("device", &calls, &script.ops(), &reads),
+        &stalls(Cause::Device, &calls, &script.ops(), &reads),
     );
 }
 
@@ -96,14 +103,19 @@ fn a_slow_device_is_blamed_for_its_time() {
         slow(
             &script,
             &disk,
-            "miss",
+            Outcome::Miss,
             &format!("{name}, a disk that takes 8 ms"),
         );
         let direct = Script {
             direct: true,
             ..script.clone()
         };
-        slow(&direct, &disk, "direct", &format!("{name}, O_DIRECT"));
+        slow(
+            &direct,
+            &disk,
+            Outcome::Direct,
+            &format!("{name}, O_DIRECT"),
+        );
         let mapped = Script {
             mapped: true,
             ..script
@@ -112,7 +124,7 @@ fn a_slow_device_is_blamed_for_its_time() {
         slow(
             &mapped,
             &disk,
-            "fault",
+            Outcome::Fault,
             &format!("{name}, faults on a mapping"),
         );
     }
@@ -143,14 +155,14 @@ fn a_block_device_that_is_read_itself_gives_data() {
         .filter(|call| call.offset >= Some(offset) && call.path.is_some())
         .collect();
     assert!(
-        calls.iter().all(|call| call.outcome == "miss"),
+        calls.iter().all(|call| call.outcome == Outcome::Miss),
         "{calls:#?}"
     );
     let io = scenario.io.as_ref().expect("its hooks are there");
     assert!(io.data >= TRIED - 5, "{io:?}");
     prove(
-        "device",
+        Cause::Device,
         "the disk itself read, without a file system",
-        &stalls("device", &calls, &script.ops(), &reads),
+        &stalls(Cause::Device, &calls, &script.ops(), &reads),
     );
 }

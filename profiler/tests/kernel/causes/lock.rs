@@ -1,5 +1,6 @@
 //! `lock`: another holds a lock for a set time.
 
+use profiler::blame::Cause;
 use std::{
     fs::File,
     os::unix::fs::{FileExt as _, OpenOptionsExt as _},
@@ -58,7 +59,7 @@ fn stalls(calls: &[&SlowCall], ops: &[Op], held: &[Held]) -> Vec<Stall> {
         let inside = |held: &&Held| (held.0..held.1).contains(&op.start_ns);
         let (_, released) = held.iter().find(inside)?;
         let injected_ns = released - op.start_ns;
-        undisturbed(op, injected_ns).then(|| Stall::of(call, "lock", injected_ns))
+        undisturbed(op, injected_ns).then(|| Stall::of(call, Cause::Lock, injected_ns))
     };
     matched(calls, ops).iter().filter_map(stall).collect()
 }
@@ -158,11 +159,11 @@ fn locked(path: &Path, direct: bool, write: impl Fn(u64) + Sync, provoked: &str)
     let scenario = only(&report);
     let calls = calls_on(scenario, path);
     let stalls = stalls(&calls, &script.ops(), &held);
-    prove("lock", provoked, &stalls);
+    prove(Cause::Lock, provoked, &stalls);
     let lock = scenario
         .waits
         .iter()
-        .find(|wait| wait.cause == "lock")
+        .find(|wait| wait.cause == Cause::Lock)
         .expect("a lock");
     assert!(lock.detail.contains("inode lock"), "{lock:#?}");
 }

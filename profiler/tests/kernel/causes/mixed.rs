@@ -1,5 +1,6 @@
 //! Two causes in one call, each with its part.
 
+use profiler::blame::Cause;
 use std::{os::unix::fs::FileExt as _, time::Duration};
 
 use super::{
@@ -54,18 +55,27 @@ fn a_lock_and_then_the_device_have_each_their_part() {
             if !undisturbed(&op, read.end_ns - op.start_ns) {
                 return None;
             }
-            let lock = Stall::part(call, "lock", "device", released - op.start_ns);
-            let device = Stall::part(call, "device", "lock", read.end_ns.checked_sub(released)?);
+            let lock = Stall::part(call, Cause::Lock, Cause::Device, released - op.start_ns);
+            let device = Stall::part(
+                call,
+                Cause::Device,
+                Cause::Lock,
+                read.end_ns.checked_sub(released)?,
+            );
             Some((lock, device))
         })
         .collect();
     let (lock, device): (Vec<_>, Vec<_>) = both.into_iter().unzip();
     prove(
-        "lock",
+        Cause::Lock,
         "a write of 12 ms before, then a disk that takes 8 ms",
         &lock,
     );
-    prove("device", "a disk that takes 8 ms, after a lock", &device);
+    prove(
+        Cause::Device,
+        "a disk that takes 8 ms, after a lock",
+        &device,
+    );
 }
 
 #[test]
@@ -111,8 +121,18 @@ fn limited_and_slow(count: u64) {
         .filter(|(_, op, read)| undisturbed(op, read.end_ns - op.start_ns))
         .filter(|(_, op, read)| u128::from(read.start_ns - op.start_ns) > HELD.as_nanos())
         .map(|(call, op, read)| {
-            let limit = Stall::part(call, "throttle", "device", read.start_ns - op.start_ns);
-            let device = Stall::part(call, "device", "throttle", read.end_ns - read.start_ns);
+            let limit = Stall::part(
+                call,
+                Cause::Throttle,
+                Cause::Device,
+                read.start_ns - op.start_ns,
+            );
+            let device = Stall::part(
+                call,
+                Cause::Device,
+                Cause::Throttle,
+                read.end_ns - read.start_ns,
+            );
             (limit, device)
         })
         .unzip();
@@ -125,12 +145,12 @@ fn limited_and_slow(count: u64) {
         }
     };
     proved(
-        "throttle",
+        Cause::Throttle,
         "a limit of 10 reads a second before, then a disk that takes 20 ms",
         &limit,
     );
     proved(
-        "device",
+        Cause::Device,
         "a disk that takes 20 ms, after a limit of 10 reads a second",
         &device,
     );

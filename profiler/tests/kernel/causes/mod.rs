@@ -18,7 +18,9 @@ mod throttle;
 
 use std::{fs::File, path::Path};
 
+use profiler::blame::Cause;
 use profiler::lab::proof::{self, Line};
+use profiler::report::is_unseen;
 use profiler::report::v1::{Blame, Report, SlowCall};
 use rustix::fs::{Advice, fadvise};
 
@@ -49,11 +51,11 @@ struct Stall {
 
 impl Stall {
     /// Blame on a cause for so much of a call.
-    fn of(call: &SlowCall, cause: &str, injected_ns: u64) -> Self {
+    fn of(call: &SlowCall, cause: Cause, injected_ns: u64) -> Self {
         Self {
             injected_ns,
             found_ns: blamed(call, cause),
-            named: main_cause(&call.blame_ns) == cause,
+            named: main_cause(&call.blame_ns) == Some(cause),
             hidden: hidden_ns(call) * 2 > call.latency_ns,
             blame: call.blame_ns,
         }
@@ -73,11 +75,11 @@ impl Stall {
 
     /// Blame on one of two causes that a call has: which of them is the longer one is the
     /// machine's affair.
-    fn part(call: &SlowCall, cause: &str, other: &str, injected_ns: u64) -> Self {
+    fn part(call: &SlowCall, cause: Cause, other: Cause, injected_ns: u64) -> Self {
         let stall = Self::of(call, cause, injected_ns);
         let main = main_cause(&call.blame_ns);
         Self {
-            named: stall.found_ns > 0 && (main == cause || main == other),
+            named: stall.found_ns > 0 && (main == Some(cause) || main == Some(other)),
             ..stall
         }
     }
@@ -92,7 +94,7 @@ impl Stall {
 }
 
 /// Holds what was found against what was injected.
-fn prove(cause: &str, provoked: &str, stalls: &[Stall]) {
+fn prove(cause: Cause, provoked: &str, stalls: &[Stall]) {
     let told = stalls.iter().filter(|stall| !stall.hidden).count();
     assert!(
         told as u64 >= ENOUGH,
@@ -105,7 +107,7 @@ fn prove(cause: &str, provoked: &str, stalls: &[Stall]) {
 ///
 /// Of single stalls, one in ten may be off: those that the reader's own clock calls
 /// [`undisturbed`] may still have been so by up to a tenth.
-fn agree(cause: &str, provoked: &str, all: &[Stall]) {
+fn agree(cause: Cause, provoked: &str, all: &[Stall]) {
     let stalls: Vec<_> = all.iter().filter(|stall| !stall.hidden).collect();
     let hidden = (all.len() - stalls.len()) as u64;
     let total = |what: fn(&Stall) -> u64| stalls.iter().map(|stall| what(stall)).sum::<u64>();
@@ -114,7 +116,7 @@ fn agree(cause: &str, provoked: &str, all: &[Stall]) {
     let (named, agree) = (count(|stall| stall.named), count(|stall| stall.agrees()));
     let stalled = stalls.len() as u64;
     proof::record(&Line::Stalls {
-        cause,
+        cause: cause.name(),
         provoked,
         stalled,
         named,
@@ -148,8 +150,7 @@ fn agree(cause: &str, provoked: &str, all: &[Stall]) {
 /// For how long the kernel left the probes without a word of what went on.
 fn hidden_ns(call: &SlowCall) -> u64 {
     let parts = call.parts.iter();
-    let hidden =
-        parts.filter(|part| part.cause == "unexplained" && part.detail.contains("not seen"));
+    let hidden = parts.filter(|part| part.cause == Cause::Unexplained && is_unseen(&part.detail));
     hidden.map(|part| part.ns).sum()
 }
 
@@ -160,17 +161,14 @@ fn undisturbed(op: &Op, injected_ns: u64) -> bool {
     op.ns() <= injected_ns + (injected_ns / 10).max(1_000_000)
 }
 
-fn blamed(call: &SlowCall, cause: &str) -> u64 {
-    let found = call.blame_ns.iter().find(|(name, _)| *name == cause);
-    found.and_then(|(_, ns)| ns).unwrap_or(0)
+fn blamed(call: &SlowCall, cause: Cause) -> u64 {
+    call.blame_ns.or_zero(cause)
 }
 
 /// The cause that took most of a call's blocked time.
-fn main_cause(blame: &Blame<u64>) -> &'static str {
-    let causes = blame.iter().filter(|(cause, _)| *cause != "cpu");
-    causes
-        .max_by_key(|(_, ns)| ns.unwrap_or(0))
-        .map_or("", |(cause, _)| cause)
+fn main_cause(blame: &Blame<u64>) -> Option<Cause> {
+    let causes = Cause::ALL.into_iter().filter(|cause| cause.is_blocked());
+    causes.max_by_key(|cause| blame.or_zero(*cause))
 }
 
 /// Each call with the op that it was.

@@ -1,5 +1,8 @@
 //! Whose request it was that a call waited for: `late` outcomes and foreign owners.
 
+use profiler::blame::Cause;
+use profiler::blame::Outcome;
+use profiler::report::v1::OwnerKind;
 use std::{fs::File, num::NonZeroU64, time::Duration};
 
 use profiler::lab::rig::{Served, SlowDisk};
@@ -22,7 +25,7 @@ fn stalls(calls: &[&SlowCall], ops: &[Op], reads: &[Served]) -> Vec<Stall> {
     let stall = |(call, op): &(&SlowCall, Op)| {
         let read = reads.iter().find(|read| read.end_ns > op.start_ns)?;
         let injected_ns = read.end_ns - op.start_ns;
-        undisturbed(op, injected_ns).then(|| Stall::of(call, "device", injected_ns))
+        undisturbed(op, injected_ns).then(|| Stall::of(call, Cause::Device, injected_ns))
     };
     matched(calls, ops).iter().filter_map(stall).collect()
 }
@@ -30,7 +33,7 @@ fn stalls(calls: &[&SlowCall], ops: &[Op], reads: &[Served]) -> Vec<Stall> {
 /// The calls that found their page on its way.
 fn late<'a>(scenario: &'a Scenario, disk: &SlowDisk) -> Vec<&'a SlowCall> {
     let mut calls = calls_on(scenario, &disk.data());
-    calls.retain(|call| call.outcome == "late");
+    calls.retain(|call| call.outcome == Outcome::Late);
     calls
 }
 
@@ -56,7 +59,7 @@ fn a_page_that_was_asked_for_earlier_is_late() {
     let all = scenario.outcomes;
     assert!(calls.len() as u64 >= TRIED - 5, "{all:?}");
     prove(
-        "device",
+        Cause::Device,
         "late: pages that the reader had asked for before (POSIX_FADV_WILLNEED)",
         &stalls(&calls, &script.ops(), &reads),
     );
@@ -64,10 +67,10 @@ fn a_page_that_was_asked_for_earlier_is_late() {
     for wait in scenario
         .waits
         .iter()
-        .filter(|wait| wait.cause == "device" && wait.count > 30)
+        .filter(|wait| wait.cause == Cause::Device && wait.count > 30)
     {
         let request = wait.request.as_ref().expect("a request");
-        assert_eq!(request.owner, "thread", "{wait:#?}");
+        assert_eq!(request.owner, OwnerKind::Thread, "{wait:#?}");
     }
 }
 
@@ -107,7 +110,7 @@ fn a_page_that_another_process_fetches_is_told_with_its_pid() {
     let enough = TRIED * 9 / 10;
     assert!(calls.len() as u64 >= enough, "{:?}", scenario.outcomes);
     prove(
-        "device",
+        Cause::Device,
         "late: pages that another process had asked for",
         &stalls(&calls, &script.ops(), &reads),
     );
@@ -116,7 +119,7 @@ fn a_page_that_another_process_fetches_is_told_with_its_pid() {
     let foreign = scenario.waits.iter().filter(|wait| {
         let request = wait.request.as_ref();
         let by_us = request.is_some_and(|request| request.pid == Some(std::process::id()));
-        by_us && wait.cause == "device"
+        by_us && wait.cause == Cause::Device
     });
     let foreign: u64 = foreign.map(|wait| wait.count).sum();
     assert!(foreign >= enough, "{:#?}", scenario.waits);

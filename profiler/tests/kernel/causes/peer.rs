@@ -1,5 +1,6 @@
 //! `peer`: somebody writes to a pipe, a socket or a terminal, after a set time.
 
+use profiler::blame::Cause;
 use std::{
     fs::File,
     io::Write,
@@ -81,21 +82,29 @@ fn slow_writer(what: &str, bytes: &[u8], stdin: Stdio, mut end: impl Write) {
     let calls: Vec<_> = scenario
         .slowest
         .iter()
-        .filter(|call| call.blame_ns.peer > 0)
+        .filter(|call| call.blame_ns.or_zero(Cause::Peer) > 0)
         .collect();
     let stall = |(call, op): &(&SlowCall, Op)| {
         // The first write after the op had begun is what ended it.
         let write = *written.iter().find(|&&at| at > op.start_ns)?;
         let injected_ns = write - op.start_ns;
-        undisturbed(op, injected_ns).then(|| Stall::of(call, "peer", injected_ns))
+        undisturbed(op, injected_ns).then(|| Stall::of(call, Cause::Peer, injected_ns))
     };
     let stalls: Vec<_> = matched(&calls, &script.ops())
         .iter()
         .filter_map(stall)
         .collect();
-    prove("peer", &format!("{what}, its writer waits 5 ms"), &stalls);
+    prove(
+        Cause::Peer,
+        &format!("{what}, its writer waits 5 ms"),
+        &stalls,
+    );
     let test = std::process::id();
-    for wait in scenario.waits.iter().filter(|wait| wait.cause == "peer") {
+    for wait in scenario
+        .waits
+        .iter()
+        .filter(|wait| wait.cause == Cause::Peer)
+    {
         let detail = &wait.detail;
         assert!(detail.contains(what), "{detail}");
         assert!(detail.contains("by tid"), "{detail} (this is {test})");

@@ -3,6 +3,7 @@
 //! The disk serves one request at a time and logs when. It has `depth` of them at most:
 //! so the one that it serves `depth` later could not be issued before this one was done.
 
+use profiler::blame::Cause;
 use std::time::Duration;
 
 use super::{Stall, device::far_apart, matched, prove, undisturbed, watch};
@@ -82,12 +83,16 @@ fn crowd(disk: &SlowDisk, provoked: &str) {
             (stood && undisturbed(&op, own.end_ns - op.start_ns)).then(|| {
                 let device_ns = own.end_ns - issued_ns;
                 (
-                    Stall::part(call, "queue", "device", queued_ns),
-                    Stall::part(call, "device", "queue", device_ns),
+                    Stall::part(call, Cause::Queue, Cause::Device, queued_ns),
+                    Stall::part(call, Cause::Device, Cause::Queue, device_ns),
                 )
             })
         })
         .unzip();
-    prove("queue", provoked, &queue);
-    prove("device", &format!("after the queue: {provoked}"), &device);
+    prove(Cause::Queue, provoked, &queue);
+    prove(
+        Cause::Device,
+        &format!("after the queue: {provoked}"),
+        &device,
+    );
 }

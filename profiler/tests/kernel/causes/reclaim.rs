@@ -3,6 +3,7 @@
 //! How long that takes is the kernel's affair, so nothing is injected: its own account of
 //! it (pressure stall information, of a cgroup that has the reader alone) is the witness.
 
+use profiler::blame::Cause;
 use std::fs::File;
 
 use super::{ENOUGH, blamed, checked, main_cause};
@@ -60,18 +61,21 @@ fn freeing_memory_is_blamed_for_its_time() {
     assert!(run.output.status.success(), "{:?}", run.output);
     let report = checked(run.report);
     let scenario = only(&report);
-    let found_ns = scenario.blame_ns.reclaim.expect("its hooks are there");
+    let found_ns = scenario
+        .blame_ns
+        .get(Cause::Reclaim)
+        .expect("its hooks are there");
     let calls = calls_on(scenario, &path);
     let stalled: Vec<_> = calls
         .iter()
-        .filter(|call| blamed(call, "reclaim") > 0)
+        .filter(|call| blamed(call, Cause::Reclaim) > 0)
         .collect();
     let named = stalled
         .iter()
-        .filter(|call| main_cause(&call.blame_ns) == "reclaim")
+        .filter(|call| main_cause(&call.blame_ns) == Some(Cause::Reclaim))
         .count();
     proof::record(&Line::Stalls {
-        cause: "reclaim",
+        cause: Cause::Reclaim.name(),
         provoked: "holes read in a cgroup at its limit of memory; the kernel's pressure account",
         stalled: stalled.len() as u64,
         named: named as u64,

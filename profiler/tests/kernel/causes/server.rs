@@ -1,5 +1,6 @@
 //! `server`: a file system in user space takes a set time for each read.
 
+use profiler::blame::Cause;
 use std::time::Duration;
 
 use super::{
@@ -42,9 +43,9 @@ fn a_slow_server_is_blamed_for_its_time() {
         let scenario = only(&report);
         let calls = calls_on(scenario, &path);
         prove(
-            "server",
+            Cause::Server,
             provoked,
-            &stalls("server", &calls, &script.ops(), &reads),
+            &stalls(Cause::Server, &calls, &script.ops(), &reads),
         );
     }
 }

@@ -1,5 +1,6 @@
 //! `throttle`: a cgroup may read only so often.
 
+use profiler::blame::Cause;
 use std::time::Duration;
 
 use profiler::lab::rig::Cgroup;
@@ -65,16 +66,16 @@ fn limited(count: u64) {
         let stalls: Vec<_> = matched
             .iter()
             .filter(held)
-            .map(|(call, op)| Stall::of(call, "throttle", op.ns()))
+            .map(|(call, op)| Stall::of(call, Cause::Throttle, op.ns()))
             .collect();
         if count > ENOUGH {
-            prove("throttle", provoked, &stalls);
+            prove(Cause::Throttle, provoked, &stalls);
         } else {
             assert!(stalls.len() >= 50, "{provoked}: {} stalls", stalls.len());
-            agree("throttle", provoked, &stalls);
+            agree(Cause::Throttle, provoked, &stalls);
         }
         let parts = calls.iter().flat_map(|call| &call.parts);
-        for part in parts.filter(|part| part.cause == "throttle") {
+        for part in parts.filter(|part| part.cause == Cause::Throttle) {
             assert!(!part.detail.contains("unknown"), "whose was it? {part:#?}");
         }
     }

@@ -1,6 +1,7 @@
 //! Many calls that sleep at once. What sees ends with a number of stand-ins for return
 //! addresses (kretprobes) has none left for most of them.
 
+use profiler::blame::Cause;
 use std::collections::BTreeSet;
 
 use profiler::collect::process::threads_in_reads;
@@ -43,7 +44,10 @@ fn two_hundred_calls_that_sleep_at_once_are_each_told() {
     sound(&run.report);
     accounted(&run.report);
     let calls = &only(&run.report).slowest;
-    let calls: Vec<_> = calls.iter().filter(|call| call.blame_ns.peer > 0).collect();
+    let calls: Vec<_> = calls
+        .iter()
+        .filter(|call| call.blame_ns.or_zero(Cause::Peer) > 0)
+        .collect();
     let told: BTreeSet<u32> = calls.iter().map(|call| call.tid).collect();
     assert_eq!((calls.len(), told), (asleep.len(), asleep));
     kept(

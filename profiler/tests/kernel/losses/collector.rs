@@ -1,5 +1,6 @@
 //! The profiler is killed in the middle of a session.
 
+use profiler::report::v1::WitnessName;
 use std::{collections::BTreeSet, fs, process::Stdio, thread::sleep, time::Duration};
 
 use super::{accounted, kept, until};
@@ -127,7 +128,7 @@ fn an_attached_process_lives_on_and_can_be_attached_to_again() {
     let scenario = only(&report);
     assert!(scenario.calls > 100, "{}", scenario.calls);
     assert_eq!(scenario.outcomes.direct.calls, scenario.calls);
-    let syscr = witness(scenario, "syscr").expect("/proc/PID/io");
+    let syscr = witness(scenario, WitnessName::Syscr).expect("/proc/PID/io");
     assert!(syscr.agrees, "{syscr:?}");
     proved("attach", &held, "the process reads on, and is seen again");
 }

@@ -9,6 +9,7 @@ use crate::{
     harness::{Running, calls_on, file, folder, needs_kernel, only, sound},
     player::Script,
 };
+use profiler::blame::Outcome;
 
 fn story(leader_blocks: bool) {
     let folder = folder();
@@ -45,7 +46,9 @@ fn story(leader_blocks: bool) {
     // The call that exec broke off, once.
     assert_eq!(scenario.outcomes.error.calls, 1, "{:?}", scenario.outcomes);
     let mut broken = scenario.slowest.iter();
-    let broken = broken.find(|call| call.outcome == "error").expect("a call");
+    let broken = broken
+        .find(|call| call.outcome == Outcome::Error)
+        .expect("a call");
     assert_eq!((broken.tid, broken.pid), (reader, pid), "{broken:#?}");
     // And all that the new program did, as the process's one thread.
     let calls = calls_on(scenario, &path);

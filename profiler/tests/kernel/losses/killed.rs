@@ -1,5 +1,7 @@
 //! Processes that end while their threads are in reads.
 
+use profiler::blame::Cause;
+use profiler::blame::Outcome;
 use std::{path::PathBuf, time::Duration};
 
 use profiler::lab::rig::SlowDisk;
@@ -61,7 +63,7 @@ fn watch(path: Option<PathBuf>, direct: bool, end: End) -> Report {
     let mut told: Vec<u32> = scenario
         .slowest
         .iter()
-        .filter(|call| call.outcome == "error" || threads.contains(&call.tid))
+        .filter(|call| call.outcome == Outcome::Error || threads.contains(&call.tid))
         .map(|call| call.tid)
         .collect();
     told.sort_unstable();
@@ -94,7 +96,11 @@ fn reads_of_a_pipe_are_told_when_their_process_ends() {
         let report = watch(None, false, end);
         let scenario = only(&report);
         assert_eq!(scenario.outcomes.error.calls, THREADS, "{end:?}");
-        assert!(scenario.blame_ns.peer > 0, "{:?}", scenario.blame_ns);
+        assert!(
+            scenario.blame_ns.or_zero(Cause::Peer) > 0,
+            "{:?}",
+            scenario.blame_ns
+        );
         proved("reads of a pipe when their process ends", how, &report);
     }
 }

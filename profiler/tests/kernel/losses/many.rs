@@ -1,5 +1,6 @@
 //! Many threads that live for one read each.
 
+use profiler::report::v1::WitnessName;
 use std::collections::BTreeSet;
 
 use profiler::{
@@ -78,7 +79,7 @@ fn ten_thousand_threads_have_ten_thousand_calls() {
     let quality = &run.report.quality;
     let found = reads(&run.report) - others;
     assert_eq!(found, u64::from(THREADS), "{quality:#?}");
-    let syscr = witness(&run.report.scenarios[0], "syscr").expect("one program");
+    let syscr = witness(&run.report.scenarios[0], WitnessName::Syscr).expect("one program");
     assert!(syscr.agrees && syscr.ours == syscr.theirs, "{syscr:?}");
     assert_eq!(quality.open_calls, 0, "{quality:#?}");
     let rss = quality.own.max_rss_bytes.expect("it is measured");

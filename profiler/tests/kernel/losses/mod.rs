@@ -14,6 +14,7 @@ mod maps;
 mod ring;
 mod stopped;
 
+use profiler::report::v1::WitnessName;
 use std::{
     thread::sleep,
     time::{Duration, Instant},
@@ -97,7 +98,7 @@ fn accounted(report: &Report) {
 /// A lost end may also be that of a fault, which is no call to `syscr`: some pages of a
 /// program's own may have been reclaimed. Gives both numbers.
 fn told_and_lost(report: &Report) -> (u64, u64) {
-    let syscr = witness(only(report), "syscr").expect("one program");
+    let syscr = witness(only(report), WitnessName::Syscr).expect("one program");
     let told = syscr.ours + report.quality.lost_by_kind.ended;
     assert!(
         (syscr.theirs..=syscr.theirs + 10).contains(&told),

@@ -1,5 +1,6 @@
 //! A ring that is too small: what found no room is counted, and what came is right.
 
+use profiler::blame::Cause;
 use std::time::Duration;
 
 use profiler::lab::rig::{Served, SlowDisk};
@@ -85,7 +86,7 @@ fn injected(op: &Op, reads: &[Served]) -> u64 {
 }
 
 fn blocked(call: &SlowCall) -> u64 {
-    call.latency_ns - call.blame_ns.cpu
+    call.latency_ns - call.blame_ns.or_zero(Cause::Cpu)
 }
 
 /// What became of the reads of the slow device.
@@ -110,7 +111,7 @@ impl Fates {
         self.complete += 1;
         // A wait that is missing from a call is missing from its blocked time.
         assert!(!short, "{injected} ns injected: {call:#?}");
-        let device = call.blame_ns.device.unwrap_or(0) + call.blame_ns.queue.unwrap_or(0);
+        let device = call.blame_ns.or_zero(Cause::Device) + call.blame_ns.or_zero(Cause::Queue);
         self.device += u64::from(device * 2 > blocked(call));
     }
 }

@@ -233,7 +233,7 @@ fn told(case: &Case, scenario: &Scenario, seen: &Seen) {
     let head = &seen.call.ended.head;
     let is_it = |call: &&SlowCall| call.tid == head.tid && call.began_ns == head.call_ns;
     let call = scenario.slowest.iter().find(is_it).expect("all are told");
-    assert_eq!(call.outcome, case.outcome.name(), "{call:#?}");
+    assert_eq!(call.outcome, case.outcome, "{call:#?}");
     assert_eq!(call.returned, case.returned, "{call:#?}");
     if case.step.how == How::BadDescriptor {
         assert_eq!((&call.path, &call.file), (&None, &None), "{call:#?}");

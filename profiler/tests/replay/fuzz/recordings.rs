@@ -124,12 +124,12 @@ pub(super) fn like(report: &Report) -> String {
     for scenario in &report.scenarios {
         let outcomes = scenario.outcomes.iter();
         let outcomes = outcomes.filter(|(_, sum)| sum.calls > 0);
-        words.extend(outcomes.map(|(outcome, _)| outcome.to_owned()));
+        words.extend(outcomes.map(|(outcome, _)| outcome.to_string()));
         let causes = scenario.blame_ns.iter();
         let causes = causes.filter(|(_, ns)| ns.is_none_or(|ns| ns > 0));
-        words.extend(causes.map(|(cause, _)| cause.to_owned()));
+        words.extend(causes.map(|(cause, _)| cause.to_string()));
         let disagree = scenario.witness.iter().filter(|witness| !witness.agrees);
-        words.extend(disagree.map(|witness| witness.name.clone()));
+        words.extend(disagree.map(|witness| witness.name.to_string()));
         words.push(format!("{}", scenario.incomplete_calls > 0));
     }
     words.truncate(100);

@@ -1,4 +1,5 @@
 use super::*;
+use crate::load::EntryKind;
 use crate::load::{Outlook, hooks::PLAN};
 
 /// A machine with a kernel that lacks some hooks, and what stands in for any.
@@ -19,7 +20,7 @@ fn machine(missing: &[&str]) -> Machine {
         types: Types::Fit(Survey {
             hooks: hooks.collect(),
             entry: Outlook {
-                way: "tp_btf",
+                way: EntryKind::TpBtf,
                 why: "because",
                 is_certain: true,
             },

@@ -21,7 +21,10 @@ fn what_is_missed_counts_where_calls_are_counted() {
                 ..Counts::default()
             });
             let witnesses = compare(&scenario, &readings);
-            let told = witnesses.iter().find(|w| w.name == "syscr").unwrap();
+            let told = witnesses
+                .iter()
+                .find(|w| w.name.as_str() == "syscr")
+                .unwrap();
             assert_eq!((told.ours, told.agrees), (20, verdict), "{style} {syscr}");
             assert!(
                 told.note.contains("of ours, 10 calls were missed"),
@@ -45,13 +48,16 @@ fn what_is_missed_counts_where_calls_are_counted() {
             ..Readings::default()
         };
         let witnesses = compare(&scenario, &readings);
-        let told = witnesses.iter().find(|w| w.name == "ops").unwrap();
+        let told = witnesses.iter().find(|w| w.name.as_str() == "ops").unwrap();
         assert_eq!((told.ours, told.agrees), (20, verdict), "{count}");
         assert!(
             told.note.ends_with("of ours, 10 calls were missed"),
             "{told:?}"
         );
-        let bytes = witnesses.iter().find(|w| w.name == "op-bytes").unwrap();
+        let bytes = witnesses
+            .iter()
+            .find(|w| w.name.as_str() == "op-bytes")
+            .unwrap();
         assert!(bytes.void && !bytes.agrees, "{bytes:?}");
     }
 }
@@ -65,7 +71,10 @@ fn bytes_of_missed_calls_are_not_equal() {
         ..Counts::default()
     });
     let witnesses = compare(&scenario, &readings);
-    let told = witnesses.iter().find(|w| w.name == "rchar").unwrap();
+    let told = witnesses
+        .iter()
+        .find(|w| w.name.as_str() == "rchar")
+        .unwrap();
     assert_eq!((told.ours, told.agrees), (10 * 4096, false));
     let words = "; 1 call was missed, so this proves nothing";
     assert!(told.void && told.note.ends_with(words), "{told:?}");
@@ -83,7 +92,10 @@ fn calls_known_from_syscr_only_are_not_proved_by_it() {
                 ..Counts::default()
             });
             let witnesses = compare(&scenario, &readings);
-            let told = witnesses.iter().find(|w| w.name == "syscr").unwrap();
+            let told = witnesses
+                .iter()
+                .find(|w| w.name.as_str() == "syscr")
+                .unwrap();
             assert_eq!((told.agrees, told.void), (false, void), "{style} {syscr}");
             assert_eq!(told.disagrees(), !void);
             let words = "of ours, 10 calls were missed, 5 of them known from this same count only";
@@ -115,7 +127,7 @@ fn quantiles_of_some_calls_prove_nothing() {
         };
         let witnesses = compare(&scenario, &readings);
         for name in ["latency-p50", "latency-p99"] {
-            let told = witnesses.iter().find(|w| w.name == name).unwrap();
+            let told = witnesses.iter().find(|w| w.name.as_str() == name).unwrap();
             assert!(told.void && !told.agrees, "{told:?}");
         }
     }
@@ -145,7 +157,7 @@ fn what_missed_calls_do_not_explain_disagrees() {
             ..after(counts)
         };
         let witnesses = compare(&scenario, &readings).into_iter();
-        let mut told = witnesses.filter(|witness| witness.name == name);
+        let mut told = witnesses.filter(|witness| witness.name.as_str() == name);
         told.next().unwrap_or_else(|| panic!("no {name}"))
     };
     for name in ["op-bytes", "rchar", "nvcsw"] {
@@ -197,7 +209,10 @@ fn more_in_syscr_than_a_program_is_seen_to_read_proves_nothing_once_calls_were_m
                 ..Counts::default()
             });
             let witnesses = compare(&scenario, &readings);
-            let told = witnesses.iter().find(|w| w.name == "syscr").unwrap();
+            let told = witnesses
+                .iter()
+                .find(|w| w.name.as_str() == "syscr")
+                .unwrap();
             assert_eq!((told.agrees, told.void), (agrees, void), "{style} {syscr}");
         }
     }

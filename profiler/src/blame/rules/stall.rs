@@ -2,7 +2,7 @@
 //! to sleep until the cgroup's limit, the device's tags or the latency target allow it
 //! to submit.
 
-use super::{
+use super::super::{
     Cause, Detail,
     rule::{Piece, Sleep, is_in},
 };

@@ -5,7 +5,7 @@ use profiler_common::fact::{
     REQUEST_BY_WORKER, REQUEST_METADATA, REQUEST_READAHEAD, REQUEST_THROTTLED, RequestFacts,
 };
 
-use super::{
+use super::super::{
     Cause, Detail, IoKind, Owner,
     rule::{Piece, Sleep},
 };

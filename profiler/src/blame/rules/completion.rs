@@ -5,10 +5,11 @@
 
 use profiler_common::fact::{REQUEST_METADATA, WAIT_IOWAIT};
 
-use super::{
-    Cause, Detail, request,
+use super::super::{
+    Cause, Detail,
     rule::{Piece, Sleep, is_in},
 };
+use super::request;
 
 /// The sleep was for I/O, and the last of the call's own requests that completed
 /// during it is what it was for. If all had completed before, and a worker ended the

@@ -1,7 +1,7 @@
 //! `server`: the file system asks a process or another machine, and no block device of
 //! this one is in it.
 
-use super::{
+use super::super::{
     Cause, Detail,
     rule::{Piece, Sleep, is_in},
 };

@@ -1,6 +1,6 @@
 //! `peer`: the other end of a pipe, socket or terminal has to write first.
 
-use super::{
+use super::super::{
     Cause, Detail,
     rule::{Piece, Sleep},
 };

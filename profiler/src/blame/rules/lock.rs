@@ -1,6 +1,6 @@
 //! `lock`: somebody else has it.
 
-use super::{
+use super::super::{
     Cause, Detail,
     rule::{Piece, Sleep, is_in},
 };
