@@ -157,6 +157,12 @@ impl HookMisses {
             "sys_enter" | "sys_exit" | "kprobe.session"
         )
     }
+
+    /// Whether it is one of the hooks that see sleeps begin and end. After a run that is skipped
+    /// there, a wait may end before it begins, or overlap another.
+    pub fn sees_sleeps(&self) -> bool {
+        matches!(self.hook.as_str(), "sched_switch" | "sched_waking")
+    }
 }
 
 /// A process that made BPF map system calls.
