@@ -14,7 +14,7 @@ use super::{
     output::{self, Asked, Exports},
 };
 use crate::{
-    collect::recording::{FAMILY, MAGIC, Reader, fill},
+    recording::{FAMILY, MAGIC, Reader, fill},
     report::{self, v1::Report},
     session::replay_to,
 };

@@ -9,8 +9,8 @@ use profiler_common::{
 use super::{Beginning, Closing, Ending, Entry, Opening};
 use crate::{
     blame::{self, blame},
-    collect::{files::Files, stacks::Stacks},
     correlate::{Came, Correlator},
+    host::{files::Files, stacks::Stacks},
     report::{
         Context, Observed, Tally, assemble, quality,
         v1::{MissedCalls, Report, Scenario, Session},

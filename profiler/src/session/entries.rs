@@ -4,7 +4,7 @@
 use anyhow::Result;
 
 use super::{Assembly, Entry};
-use crate::{collect::recording::Writer, report::v1::Report, sink::Sink};
+use crate::{recording::Writer, report::v1::Report, sink::Sink};
 
 #[derive(Debug)]
 pub(super) struct Entries<S> {

@@ -7,8 +7,8 @@ use profiler_common::counter::Counters;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
-    collect::recording::Writer,
     load::EntryKind,
+    recording::Writer,
     report::{
         Readings,
         v1::{BpfUser, Hook, HookMisses, Host, MissedCalls, OwnCost, Tool, Word, Workload},
@@ -156,6 +156,11 @@ impl<'a> Entry<'a> {
             Self::Tick(entry) => to.frame(TICK, &serde_json::to_vec(entry)?),
             Self::Ending(entry) => to.frame(ENDING, &serde_json::to_vec(entry)?),
             Self::Closing(entry) => to.frame(CLOSING, &serde_json::to_vec(entry)?),
+        }?;
+        // If the profiler is killed, scenarios that are over are in the recording.
+        match self {
+            Self::Opening(_) | Self::Ending(_) => to.end_block(),
+            _ => Ok(()),
         }
     }
 

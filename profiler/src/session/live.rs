@@ -19,12 +19,12 @@ use super::{
     entries::Entries, met::Met,
 };
 use crate::{
-    collect::{
+    host::{
         disk, machine, process,
-        recording::Writer,
         stacks::{Reading, without_noise},
     },
     load::{self, EntryKind, HookState, Misses, Probes, Sampler, Snapshot, Window},
+    recording::Writer,
     report::{
         Readings, text_of,
         v1::{BpfUser, Hook, HookMisses, Host, MissedCalls, OwnCost, Report, Tool, Word, Workload},

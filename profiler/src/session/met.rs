@@ -6,7 +6,7 @@ use anyhow::Result;
 use profiler_common::fact::Ended;
 
 use super::File;
-use crate::collect::files::Files;
+use crate::host::files::Files;
 
 #[derive(Debug, Default)]
 pub(super) struct Met {

@@ -5,7 +5,7 @@ use anyhow::{Context as _, Result, bail};
 use tokio::io::unix::AsyncFd;
 
 use super::live::{Live, Opened};
-use crate::{collect::priority, sink::Sink, workload::give_to_invoking_user};
+use crate::{host::priority, sink::Sink, workload::give_to_invoking_user};
 
 /// Opens a live session.
 pub(super) fn open<S: Sink + Default>(opened: Opened, sink: S) -> Result<Live<S>> {

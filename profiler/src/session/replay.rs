@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 
 use super::{Assembly, Entry};
 use crate::{
-    collect::recording::{Next, Reader},
+    recording::{Next, Reader},
     report::v1::Report,
     sink::Sink,
 };

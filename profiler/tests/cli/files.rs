@@ -39,8 +39,8 @@ fn what_is_no_report_is_refused() {
         ),
         ("torn", b"{\"schema\": \"profiler.report/1\"}", "damaged"),
         ("past", b"profiler.recording/1\n1234", "another layout"),
-        ("future", b"profiler.recording/9\n1234", "reads layout 2"),
-        ("begun", b"profiler.recording/2\n", "no opening"),
+        ("future", b"profiler.recording/9\n1234", "reads layout 3"),
+        ("begun", b"profiler.recording/3\n", "no opening"),
         ("cut", &recording[..100], "damaged"),
     ] {
         let path = folder.path().join(name);

@@ -159,7 +159,7 @@ fn a_call_that_began_earlier_is_spoken_of() {
     let reader = start(&script, theirs.into());
     script.wait_ready();
     let pid = reader.0.id();
-    while profiler::collect::process::threads_in_reads(pid).is_empty() {
+    while profiler::host::process::threads_in_reads(pid).is_empty() {
         sleep(Duration::from_millis(1));
     }
     let mut attach = Running::start(&["attach", "--pid", &pid.to_string()], &[]);

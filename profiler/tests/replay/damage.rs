@@ -1,11 +1,11 @@
 //! Files that came to harm: what came before the damage is shown, and marked.
 
 use fastrand::Rng;
-use profiler::collect::recording::{MAGIC, MAX_PAYLOAD};
 use profiler::lab::proof::{self, Line, Part};
+use profiler::recording::{MAGIC, MAX_PAYLOAD};
 
 use crate::frames::{
-    BEGINNING, CLOSING, ENDING, FACTS, Frame, OPENING, bytes, frames, is_marked, recording,
+    BEGINNING, CLOSING, ENDING, FACTS, Frame, OPENING, blocks, bytes, frames, is_marked, recording,
     replayed,
 };
 
@@ -28,14 +28,12 @@ fn kept(what: &str, provoked: &str, asked: u64) {
 fn cut_anywhere_it_is_an_error_or_marked() {
     let mut asked = 0;
     for name in SOME {
-        let whole = bytes(name);
-        // Between frames too: there a cut looks like an end.
+        let whole = recording(&frames(&bytes(name)));
+        // Between blocks too: there a cut looks like an end.
         let step = if name == "run" { 1 } else { 41 };
         let mut cuts: Vec<usize> = (0..whole.len()).step_by(step).collect();
-        let mut at = MAGIC.len();
-        for (_, payload) in frames(&whole) {
-            cuts.extend([at, at + 1, at + 8, at + 9]);
-            at += 9 + payload.len();
+        for at in blocks(&whole) {
+            cuts.extend([at, at + 1, at + 11, at + 12]);
         }
         let (mut errors, mut partial) = (0, 0);
         for cut in cuts {
@@ -59,7 +57,7 @@ fn cut_anywhere_it_is_an_error_or_marked() {
 fn with_a_flipped_bit_it_is_an_error_or_marked() {
     let mut random = Rng::with_seed(1);
     for name in SOME {
-        let whole = bytes(name);
+        let whole = recording(&frames(&bytes(name)));
         for _ in 0..300 {
             let mut bytes = whole.clone();
             let bit = random.usize(..bytes.len() * 8);
@@ -73,7 +71,7 @@ fn with_a_flipped_bit_it_is_an_error_or_marked() {
 #[test]
 #[ignore = "long: half a minute"]
 fn with_any_flipped_bit_it_is_an_error_or_marked() {
-    let whole = bytes("run");
+    let whole = recording(&frames(&bytes("run")));
     let bits = whole.len() * 8;
     for bit in 0..bits {
         let mut bytes = whole.clone();
@@ -91,24 +89,25 @@ fn with_any_flipped_bit_it_is_an_error_or_marked() {
 /// Every length field claims more, or less, than there is.
 #[test]
 fn absurd_lengths_take_no_memory() {
-    let whole = bytes("run");
-    let mut at = MAGIC.len();
-    for (_, payload) in frames(&whole) {
-        let true_length = payload.len() as u32;
-        for length in [
-            0,
-            1,
-            true_length + 1,
-            MAX_PAYLOAD,
-            MAX_PAYLOAD + 1,
-            u32::MAX,
-        ] {
-            let mut bytes = whole.clone();
-            bytes[at + 1..at + 5].copy_from_slice(&length.to_le_bytes());
-            let result = replayed(&bytes);
-            assert!(is_marked(&result), "length {length} at {at}: {result:?}");
+    let whole = recording(&frames(&bytes("run")));
+    for block in blocks(&whole) {
+        for at in [block, block + 4] {
+            let length = whole[at..at + 4].try_into().unwrap();
+            let true_length = u32::from_le_bytes(length);
+            for length in [
+                0,
+                1,
+                true_length + 1,
+                MAX_PAYLOAD,
+                MAX_PAYLOAD + 1,
+                u32::MAX,
+            ] {
+                let mut bytes = whole.clone();
+                bytes[at..at + 4].copy_from_slice(&length.to_le_bytes());
+                let result = replayed(&bytes);
+                assert!(is_marked(&result), "length {length} at {at}: {result:?}");
+            }
         }
-        at += 9 + payload.len();
     }
 }
 
@@ -205,6 +204,7 @@ fn what_is_no_recording_is_said_to_be_none() {
         b"profiler",
         b"{}",
         b"profiler.recording/2\nand more",
+        b"profiler.recording/3\nand more",
         &[0; 4096],
         &[0xff; 4096],
     ] {

@@ -3,8 +3,8 @@
 use std::{fs, path::Path};
 
 use profiler::{
-    collect::recording::{MAGIC, Next, Reader},
     export::{JSON, Look, TEXT},
+    recording::{BLOCK_HEAD, MAGIC, Next, Reader},
     report::v1::Report,
     session::replay,
 };
@@ -80,19 +80,36 @@ pub(crate) fn with_every_field(mut frames: Vec<Frame>) -> Vec<Frame> {
     frames
 }
 
-/// Frames with valid checksums, whatever is in them.
+/// Frames with valid checksums, whatever is in them, each in a block of its own.
 pub(crate) fn recording(frames: &[Frame]) -> Vec<u8> {
     let mut bytes = MAGIC.to_vec();
     for (tag, payload) in frames {
+        let mut content = vec![*tag];
+        content.extend((payload.len() as u32).to_le_bytes());
+        content.extend(payload);
+        let compressed = lz4_flex::block::compress(&content);
+        let mut head = (compressed.len() as u32).to_le_bytes().to_vec();
+        head.extend((content.len() as u32).to_le_bytes());
         let mut sum = crc32fast::Hasher::new();
-        sum.update(&[*tag]);
-        sum.update(payload);
-        bytes.push(*tag);
-        bytes.extend((payload.len() as u32).to_le_bytes());
+        sum.update(&head);
+        sum.update(&compressed);
+        bytes.extend(head);
         bytes.extend(sum.finalize().to_le_bytes());
-        bytes.extend(payload);
+        bytes.extend(compressed);
     }
     bytes
+}
+
+/// Where each block begins.
+pub(crate) fn blocks(bytes: &[u8]) -> Vec<usize> {
+    let mut found = Vec::new();
+    let mut at = HEAD;
+    while at < bytes.len() {
+        found.push(at);
+        let length = bytes[at..at + 4].try_into().unwrap();
+        at += BLOCK_HEAD + u32::from_le_bytes(length) as usize;
+    }
+    found
 }
 
 /// Replays, and shows what came out in every way that there is. The memory that it takes

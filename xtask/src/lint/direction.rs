@@ -1,4 +1,4 @@
-//! Arrows point one way: load, ring, collect → correlate → blame → sink → report → export →
+//! Arrows point one way: load, ring, host, recording → correlate → blame → sink → report → export →
 //! session → lab. Nothing imports from a later stage. From `correlate` to `export` nothing has a
 //! clock or does I/O, so that a recording replays to the same report. And the workload, which has to
 //! be a witness, knows nothing of the profiler.
@@ -6,10 +6,11 @@
 use super::source::{Mention, Source};
 
 /// The stages and how far down the flow they are.
-const STAGES: [(&str, u8); 10] = [
+const STAGES: [(&str, u8); 11] = [
     ("load", 0),
     ("ring", 0),
-    ("collect", 0),
+    ("host", 0),
+    ("recording", 0),
     ("correlate", 1),
     ("blame", 2),
     ("sink", 3),
@@ -120,7 +121,7 @@ mod tests {
             complain("profiler/src/ring.rs", "fn f(c: crate::correlate::Call) {}").len(),
             1
         );
-        assert!(complain("profiler/src/load/mod.rs", "use crate::collect::Target;").is_empty());
+        assert!(complain("profiler/src/load/mod.rs", "use crate::host::Target;").is_empty());
     }
 
     #[test]
@@ -128,7 +129,7 @@ mod tests {
         let text = "use crate::{load::A, report::B, export::C};";
         assert!(complain("profiler/src/session/live.rs", text).is_empty());
         assert!(complain("profiler/src/session/live.rs", "use std::fs::read;").is_empty());
-        for stage in ["collect", "report", "export", "workload"] {
+        for stage in ["host", "recording", "report", "export", "workload"] {
             let path = format!("profiler/src/{stage}/a.rs");
             assert_eq!(complain(&path, "use crate::session::Entry;").len(), 1);
             assert_eq!(
@@ -187,7 +188,7 @@ mod tests {
                 "{text}"
             );
             assert!(
-                complain("profiler/src/collect/mod.rs", text).is_empty(),
+                complain("profiler/src/host/mod.rs", text).is_empty(),
                 "{text}"
             );
         }

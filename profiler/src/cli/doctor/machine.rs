@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use crate::{
-    collect::{disk, machine, stacks::Symbols},
+    host::{disk, machine, stacks::Symbols},
     load::{self, Survey},
 };
 

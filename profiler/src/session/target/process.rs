@@ -9,7 +9,7 @@ use tokio::io::unix::AsyncFd;
 
 use super::{After, Ending, Watched, readings};
 use crate::{
-    collect::process,
+    host::process,
     report::{
         Readings,
         v1::{Style, Workload},

@@ -7,7 +7,7 @@ use profiler_common::target::Target;
 
 use super::{After, Ending, Watched, readings};
 use crate::{
-    collect::{disk, machine, process},
+    host::{disk, machine, process},
     report::{
         Readings,
         v1::{Residency, Style, Workload},

@@ -1,7 +1,7 @@
 //! What independent witnesses say, before and after.
 
 use crate::{
-    collect::{disk, process},
+    host::{disk, process},
     report::{v1::OpRecord, witness::Counts},
     workload::{Op, ThreadOps},
 };

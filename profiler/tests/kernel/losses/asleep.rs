@@ -4,7 +4,7 @@
 use profiler::blame::Cause;
 use std::collections::BTreeSet;
 
-use profiler::collect::process::threads_in_reads;
+use profiler::host::process::threads_in_reads;
 
 use super::{
     accounted,

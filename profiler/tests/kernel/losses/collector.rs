@@ -95,7 +95,7 @@ fn names(folder: &tempfile::TempDir) -> Vec<String> {
 
 /// Read calls of a process so far.
 fn calls(pid: u32) -> u64 {
-    let io = profiler::collect::process::io(pid).expect("it lives");
+    let io = profiler::host::process::io(pid).expect("it lives");
     io.syscr
 }
 
@@ -186,7 +186,7 @@ fn a_bench_leaves_neither_file_nor_reader() {
     let children = || crate::harness::children(run.id());
     until("its reader reads", || {
         let reads =
-            |pid: &u32| profiler::collect::process::io(*pid).is_some_and(|io| io.syscr > 2_000);
+            |pid: &u32| profiler::host::process::io(*pid).is_some_and(|io| io.syscr > 2_000);
         children().iter().any(reads)
     });
     let [reader] = children()[..] else {

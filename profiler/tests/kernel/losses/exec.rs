@@ -32,7 +32,7 @@ fn story(leader_blocks: bool) {
     let words = ["run", "--every-call", "--slowest", "1000"];
     let run = Running::start_with(&words, &actor.command(), stdin.into());
     let pid = actor.wait_pid();
-    let blocked = || profiler::collect::process::threads_in_reads(pid);
+    let blocked = || profiler::host::process::threads_in_reads(pid);
     until("a thread reads", || blocked().len() == 1);
     let (reader, ..) = blocked()[0];
     assert_eq!(reader == pid, leader_blocks);

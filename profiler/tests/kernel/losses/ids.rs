@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, thread, time::Duration};
 
-use profiler::collect::process::threads_in_reads;
+use profiler::host::process::threads_in_reads;
 use rustix::fs::{Advice, fadvise};
 use serde::{Deserialize, Serialize};
 

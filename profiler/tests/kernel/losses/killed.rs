@@ -5,7 +5,7 @@ use profiler::blame::Outcome;
 use std::{path::PathBuf, time::Duration};
 
 use profiler::lab::rig::SlowDisk;
-use profiler::{collect::process::threads_in_reads, report::v1::Report};
+use profiler::{host::process::threads_in_reads, report::v1::Report};
 
 use super::{
     absent, accounted,

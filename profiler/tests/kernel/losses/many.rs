@@ -4,7 +4,7 @@ use profiler::report::v1::WitnessName;
 use std::collections::BTreeSet;
 
 use profiler::{
-    collect::recording::{Next, Reader},
+    recording::{Next, Reader},
     ring::{Fact, decode},
 };
 use profiler_common::fact::Ended;

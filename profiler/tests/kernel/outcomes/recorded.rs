@@ -4,8 +4,8 @@ use std::{collections::HashMap, path::Path};
 
 use profiler::{
     blame::{self, Outcome, blame},
-    collect::recording::{Next, Reader},
     correlate::{Call, Correlator},
+    recording::{Next, Reader},
     ring,
     session::Entry,
 };

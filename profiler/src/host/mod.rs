@@ -1,6 +1,5 @@
-//! From the kernel to memory and to files: what is read while a session is live.
+//! What is read of the machine while a session is live.
 //!
-//! - [`recording`]: a session's entries in a file, and back.
 //! - [`stacks`]: kernel stacks by id, with the names of their functions.
 //! - [`files`]: paths of the files that calls were about.
 //! - [`process`]: what /proc says of a process; [`disk`]: what /sys says of a disk.
@@ -12,5 +11,4 @@ pub mod files;
 pub mod machine;
 pub mod priority;
 pub mod process;
-pub mod recording;
 pub mod stacks;
