@@ -39,7 +39,9 @@ pub enum Entry<'a> {
 /// What is known before anything happens.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Opening {
+    /// The profiler that watched.
     pub tool: Tool,
+    /// The machine on which it did.
     pub host: Host,
     /// The command line that started the session.
     pub command: Vec<String>,
@@ -53,6 +55,7 @@ pub struct Opening {
     /// Whether programs on `sys_enter` can be preempted; none in recordings that do not say.
     #[serde(default)]
     pub preemptible: Option<bool>,
+    /// The hooks of the plan, and what became of each.
     pub hooks: Vec<Hook>,
     /// Names of block devices by the kernel's `dev_t`.
     pub devices: BTreeMap<u32, String>,
@@ -63,22 +66,29 @@ pub struct Opening {
 /// The start of a scenario.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Beginning {
+    /// The scenario's name.
     pub name: String,
+    /// What is known of the workload so far.
     pub workload: Workload,
 }
 
 /// A kernel stack, innermost function first.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Stack {
+    /// Stack map id, by which facts name the stack.
     pub id: u32,
+    /// Functions, or addresses where they have no names.
     pub frames: Vec<String>,
 }
 
 /// A file by device (the kernel's `dev_t`) and inode.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct File {
+    /// Device (`super_block.s_dev`).
     pub dev: u32,
+    /// Inode number.
     pub inode: u64,
+    /// The path at which it was found open.
     pub path: String,
 }
 
@@ -94,8 +104,11 @@ pub struct Tick {
 pub struct Settled {
     /// `CLASS_*` of `profiler_common::histogram`.
     pub class: u32,
+    /// How many calls.
     pub calls: u64,
+    /// Sum of their durations, in nanoseconds.
     pub ns: u64,
+    /// Sum of the bytes that they returned.
     pub bytes: u64,
     /// Buckets that are not empty: index and number of calls.
     pub buckets: Vec<(u32, u64)>,
@@ -104,11 +117,14 @@ pub struct Settled {
 /// The end of a scenario, with everything that was not a fact.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Ending {
+    /// How long the scenario took, in nanoseconds; none where nobody measured it.
     pub wall_ns: Option<u64>,
     /// Calls that the probes did not see whole; none in recordings that do not say.
     #[serde(default)]
     pub missed: MissedCalls,
+    /// Quiet calls, by class.
     pub settled: Vec<Settled>,
+    /// What the witnesses counted.
     pub readings: Readings,
     /// The workload as it came to be known while it ran.
     pub workload: Workload,
@@ -117,10 +133,13 @@ pub struct Ending {
 /// The end of the session.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Closing {
+    /// How long the session took, in nanoseconds.
     pub duration_ns: u64,
+    /// What the kernel side counted of itself.
     pub counts: Counters,
     /// Threads that were in a read call when the session ended.
     pub open_calls: u64,
+    /// Runs of probes that the kernel skipped; none where it does not count them.
     pub recursion_misses: Option<u64>,
     /// The same by hook; none in recordings that do not say.
     #[serde(default)]
@@ -128,10 +147,12 @@ pub struct Closing {
     /// Processes that may be why calls were missed.
     #[serde(default)]
     pub bpf_users: Vec<BpfUser>,
+    /// What the watching cost.
     pub own: OwnCost,
     /// Why the functions of kernel stacks have no names, if they have none.
     #[serde(default)]
     pub unnamed_stacks: Option<String>,
+    /// What else a reader of the report should know, in words.
     pub notes: Vec<String>,
 }
 
@@ -146,6 +167,10 @@ const TICK: u8 = 8;
 
 impl<'a> Entry<'a> {
     /// Adds the entry to a recording.
+    ///
+    /// # Errors
+    ///
+    /// The recording cannot be written (no space), or the entry is too long for a frame.
     pub fn write(&self, to: &mut Writer) -> Result<()> {
         match self {
             Self::Opening(entry) => to.frame(OPENING, &serde_json::to_vec(entry)?),
