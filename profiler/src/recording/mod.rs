@@ -9,6 +9,7 @@
 //! Each block can be read without the others. Whatever is damaged ends the recording there: the
 //! blocks before it are whole.
 
+mod entry;
 mod reader;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,10 @@ mod writer;
 
 use profiler_common::layout::LAYOUT;
 
+pub use entry::{
+    Beginning, BpfUser, Closing, Counts, Ending, Entry, File, Hook, HookMisses, Host, Missed,
+    Opening, Ops, OwnCost, Readings, Residency, Settled, Stack, Tick, Tool, Workload,
+};
 pub use reader::{Next, Reader, fill};
 pub use writer::Writer;
 

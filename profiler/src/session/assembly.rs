@@ -6,14 +6,15 @@ use profiler_common::{
     histogram::{self, BUCKETS},
 };
 
-use super::{Beginning, Closing, Ending, Entry, Opening};
+use super::translate;
 use crate::{
     blame::{self, blame},
     correlate::{Came, Correlator},
     host::{files::Files, stacks::Stacks},
+    recording::{Beginning, Closing, Ending, Entry, Opening},
     report::{
         Context, Observed, Tally, assemble, quality,
-        v1::{MissedCalls, Report, Scenario, Session},
+        v1::{Report, Scenario, Session, Word},
     },
     ring::{Fact, records},
     sink::{Names, Sink},
@@ -195,21 +196,16 @@ impl<S: Sink> Assembly<S> {
         self.odd += correlator.odd();
         self.left_open += correlator.finish().len() as u64;
         let opening = self.opening()?;
-        let MissedCalls {
-            begins,
-            ends,
-            whole,
-            ..
-        } = ending.missed;
+        let hooks: Vec<_> = opening.hooks.iter().map(translate::hook).collect();
         Ok(tally.finish(&Context {
             name: &beginning.name,
-            workload: &ending.workload,
+            workload: &translate::workload(&ending.workload),
             wall_ns: ending.wall_ns,
-            missed: MissedCalls::of(begins, ends, whole),
+            missed: translate::missed(ending.missed),
             names: &self.known,
             devices: &opening.devices,
-            hooks: &opening.hooks,
-            readings: &ending.readings,
+            hooks: &hooks,
+            readings: &translate::readings(&ending.readings),
         }))
     }
 
@@ -254,30 +250,42 @@ impl<S: Sink> Assembly<S> {
                 ));
             }
         }
+        let misses = closing.recursion_misses_by_hook.into_iter();
+        let hooks: Vec<_> = opening.hooks.iter().map(translate::hook).collect();
         let observed = Observed {
             counters,
             open_calls: closing.open_calls.max(self.left_open),
             recursion_misses: closing.recursion_misses,
-            recursion_misses_by_hook: closing.recursion_misses_by_hook,
-            bpf_users: closing.bpf_users,
+            recursion_misses_by_hook: misses.map(translate::hook_misses).collect(),
+            bpf_users: closing
+                .bpf_users
+                .into_iter()
+                .map(translate::bpf_user)
+                .collect(),
             malformed: self.malformed,
             arrived: self.received,
             odd: self.odd,
-            own: closing.own,
+            own: translate::own_cost(closing.own),
             unnamed_stacks: closing.unnamed_stacks,
             notes,
         };
-        let quality = quality(&observed, &self.scenarios, &opening.hooks);
+        let quality = quality(&observed, &self.scenarios, &hooks);
         let session = Session {
             command: opening.command,
             started_at: opening.started_at,
             duration_ns: closing.duration_ns,
             target: opening.target,
-            entry: opening.entry,
+            entry: Word::from_text(&opening.entry),
             preemptible: opening.preemptible,
-            hooks: opening.hooks,
+            hooks,
         };
-        let report = assemble(opening.tool, opening.host, session, self.scenarios, quality);
+        let report = assemble(
+            translate::tool(opening.tool),
+            translate::host(opening.host),
+            session,
+            self.scenarios,
+            quality,
+        );
         Ok((report, self.sink))
     }
 }

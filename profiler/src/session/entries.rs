@@ -3,8 +3,12 @@
 
 use anyhow::Result;
 
-use super::{Assembly, Entry};
-use crate::{recording::Writer, report::v1::Report, sink::Sink};
+use super::Assembly;
+use crate::{
+    recording::{Entry, Writer},
+    report::v1::Report,
+    sink::Sink,
+};
 
 #[derive(Debug)]
 pub(super) struct Entries<S> {

@@ -14,21 +14,18 @@ use profiler_common::{
     histogram::BUCKETS,
 };
 
-use super::{
-    Assembly, Beginning, Closing, Ending, Entry, File, Opening, Settled, Stack, Tick,
-    entries::Entries, met::Met,
-};
+use super::{Assembly, entries::Entries, met::Met};
 use crate::{
     host::{
         disk, machine, process,
         stacks::{Reading, without_noise},
     },
     load::{self, EntryKind, HookState, Misses, Probes, Sampler, Snapshot, Window},
-    recording::Writer,
-    report::{
-        Readings, text_of,
-        v1::{BpfUser, Hook, HookMisses, Host, MissedCalls, OwnCost, Report, Tool, Word, Workload},
+    recording::{
+        Beginning, BpfUser, Closing, Ending, Entry, File, Hook, HookMisses, Host, Missed, Opening,
+        OwnCost, Readings, Settled, Stack, Tick, Tool, Workload, Writer,
     },
+    report::{text_of, v1::Report},
     ring::{Fact, decode},
     sink::Sink,
 };
@@ -102,7 +99,7 @@ impl<S: Sink + Default> Live<S> {
             command: opened.command,
             started_at: machine::now(),
             target: opened.target,
-            entry: probes.entry().into(),
+            entry: probes.entry().name().into(),
             preemptible: probes.preemptible(),
             hooks: probes.hooks().iter().map(hook).collect(),
             devices,
@@ -243,8 +240,12 @@ impl<S: Sink + Default> Live<S> {
             missed_whole,
             ..
         } = self.counted_since_begin()?;
-        let missed = MissedCalls::of(missed_begins, missed_ends, missed_whole);
-        self.missed += missed.total;
+        let missed = Missed {
+            begins: missed_begins,
+            ends: missed_ends,
+            whole: missed_whole,
+        };
+        self.missed += missed_begins + missed_ends + missed_whole;
         let ending = Ending {
             wall_ns,
             missed,
@@ -338,7 +339,7 @@ fn hook(state: &HookState) -> Hook {
         hook: state.hook.name.into(),
         attached: state.attached,
         without_it: state.hook.without_it.into(),
-        hides: hides.iter().map(|hidden| Word::from_text(hidden)).collect(),
+        hides: hides.iter().map(|&hidden| hidden.into()).collect(),
         reason: if state.attached {
             None
         } else {
@@ -388,13 +389,16 @@ fn difference(before: &Snapshot, after: &Snapshot) -> Vec<Settled> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::hooks::PLAN;
+    use crate::{
+        load::hooks::PLAN,
+        report::v1::{Hidden, Word},
+    };
 
     #[test]
     fn what_a_hook_hides_is_known_to_the_report() {
         for hook in PLAN {
             for hidden in hook.hides {
-                let word = Word::<crate::report::v1::Hidden>::from_text(hidden);
+                let word = Word::<Hidden>::from_text(hidden);
                 assert!(word.is_known(), "{}: {hidden}", hook.name);
             }
         }

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use anyhow::Result;
 use profiler_common::fact::Ended;
 
-use super::File;
 use crate::host::files::Files;
+use crate::recording::File;
 
 #[derive(Debug, Default)]
 pub(super) struct Met {

@@ -1,6 +1,6 @@
 //! One session, live or replayed: the arrows between the stages.
 //!
-//! [`Entry`] is what a session consists of, in order: its opening, scenarios with their
+//! [`Entry`](crate::recording::Entry) is what a session consists of, in order: its opening, scenarios with their
 //! facts, its closing. A live session makes entries, an [`Assembly`] turns
 //! them into a report, and a recording keeps them: so a replay takes the same way
 //! through the same stages.
@@ -8,7 +8,6 @@
 mod assembly;
 mod drive;
 mod entries;
-mod entry;
 mod interrupt;
 mod live;
 mod met;
@@ -17,10 +16,10 @@ pub mod plan;
 mod ready;
 mod replay;
 mod target;
+mod translate;
 
 pub use assembly::Assembly;
 pub use drive::{Driven, Message, Said, Voice, drive};
-pub use entry::{Beginning, Closing, Ending, Entry, File, Opening, Settled, Stack, Tick};
 pub use interrupt::Interrupt;
 pub use replay::{replay, replay_to};
 pub use target::gate;

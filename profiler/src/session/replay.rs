@@ -4,9 +4,9 @@ use std::io::Read;
 
 use anyhow::{Context as _, Result};
 
-use super::{Assembly, Entry};
+use super::Assembly;
 use crate::{
-    recording::{Next, Reader},
+    recording::{Entry, Next, Reader},
     report::v1::Report,
     sink::Sink,
 };

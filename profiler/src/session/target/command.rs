@@ -16,11 +16,9 @@ use profiler_common::target::Target;
 
 use super::{After, Ending, Watched, gate, readings};
 use crate::{
-    report::{
-        Readings,
-        v1::{Style, Workload},
-        witness::Counts,
-    },
+    named::Named as _,
+    recording::{Counts, Readings, Workload},
+    report::v1::Style,
     session::live::Live,
     sink::Sink,
 };
@@ -70,7 +68,7 @@ impl Command {
                 .map(|word| base_name(word))
                 .unwrap_or_default(),
             workload: Workload {
-                style: Style::Command.into(),
+                style: Style::Command.name().into(),
                 ..Workload::default()
             },
             child,

@@ -17,7 +17,7 @@ use profiler_common::target::Target;
 
 use super::live::Live;
 use crate::{
-    report::{Readings, v1::Workload},
+    recording::{Readings, Workload},
     sink::Sink,
 };
 

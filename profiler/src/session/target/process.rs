@@ -10,11 +10,9 @@ use tokio::io::unix::AsyncFd;
 use super::{After, Ending, Watched, readings};
 use crate::{
     host::process,
-    report::{
-        Readings,
-        v1::{Style, Workload},
-        witness::Counts,
-    },
+    named::Named as _,
+    recording::{Counts, Readings, Workload},
+    report::v1::Style,
     session::live::Live,
     sink::Sink,
 };
@@ -61,7 +59,7 @@ impl Process {
             pid,
             name,
             workload: Workload {
-                style: Style::Attached.into(),
+                style: Style::Attached.name().into(),
                 ..Workload::default()
             },
             pidfd: Arc::new(pidfd),

@@ -8,11 +8,7 @@ use profiler_common::target::Target;
 use super::{After, Ending, Watched, readings};
 use crate::{
     host::{disk, machine, process},
-    report::{
-        Readings,
-        v1::{Residency, Style, Workload},
-        witness::Counts,
-    },
+    recording::{Counts, Readings, Residency, Workload},
     session::{
         drive::{Message, Voice},
         interrupt::Interrupt,
@@ -113,10 +109,10 @@ impl Bench {
         let place = subject.place();
         let disk = place.device.as_ref().map(|device| device.disk.as_str());
         Workload {
-            style: Style::Reader(scenario.style).into(),
-            pattern: Some(scenario.pattern.into()),
-            advice: Some(scenario.advice.into()),
-            state: Some(scenario.state.into()),
+            style: scenario.style.name().into(),
+            pattern: Some(scenario.pattern.name().into()),
+            advice: Some(scenario.advice.name().into()),
+            state: Some(scenario.state.name().into()),
             block_size: Some(spec.block_size.into()),
             threads: Some(spec.threads),
             reads: Some(spec.reads),

@@ -2,7 +2,7 @@
 
 use crate::{
     host::{disk, process},
-    report::{v1::OpRecord, witness::Counts},
+    recording::{Counts, Ops},
     workload::{Op, ThreadOps},
 };
 
@@ -24,11 +24,11 @@ pub(super) fn counts(pid: u32, disk: Option<&str>) -> Counts {
 
 /// The reader's own record in short, and how many different pages it touched. Looks at
 /// the ops a few times, and keeps none.
-pub(super) fn ops(threads: &[ThreadOps<'_>], file_size: u64, page: u64) -> (OpRecord, u64) {
+pub(super) fn ops(threads: &[ThreadOps<'_>], file_size: u64, page: u64) -> (Ops, u64) {
     let all = || threads.iter().flat_map(|thread| thread.ops.clone());
     let latency = |op: Op| op.end_ns.saturating_sub(op.start_ns);
     let mut pages = Pages::new(file_size, page);
-    let mut record = OpRecord::default();
+    let mut record = Ops::default();
     let (mut min, mut max) = (u64::MAX, 0);
     for op in all() {
         let ns = latency(op);

@@ -5,9 +5,8 @@ use std::{collections::HashMap, path::Path};
 use profiler::{
     blame::{self, Outcome, blame},
     correlate::{Call, Correlator},
-    recording::{Next, Reader},
+    recording::{Entry, Next, Reader},
     ring,
-    session::Entry,
 };
 
 /// One call as the profiler sees it.

@@ -7,9 +7,10 @@ use fastrand::Rng;
 use profiler::{
     blame::{Shares, Stacks, blame},
     correlate::{Correlator, MAX_FACTS_PER_CALL},
+    recording::{Entry, Stack},
     report::v1::{Report, SlowCall},
     ring::{Fact, decode, encode},
-    session::{Assembly, Entry},
+    session::Assembly,
 };
 use profiler_common::fact::{
     CALL_FAULT, Ended, Head, KIND_ENDED, KIND_RECLAIM, KIND_REQUEST, KIND_WAIT, NO_STAY, Reclaim,
@@ -164,7 +165,7 @@ fn reported(facts: &[Fact]) -> Report {
     let stacks = |assembly: &mut Assembly| {
         for (id, frames) in (0..).zip(STACKS) {
             let frames = frames.split(',').map(String::from).collect();
-            let stack = profiler::session::Stack { id, frames };
+            let stack = Stack { id, frames };
             assembly.take(Entry::Stack(stack)).unwrap();
         }
     };
