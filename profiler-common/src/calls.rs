@@ -5,11 +5,17 @@
 //! in the kernel side (`probes/read.rs`), if their [`Shape`] or [`Position`] is new (the compiler
 //! says where), and a call of the collector's own (`load/own_reads.rs`; a test says so).
 
-/// [`Ended::call`](crate::fact::Ended::call), and [`Call::kind`].
+// Values of [`Call::kind`], and of [`Ended::call`](crate::fact::Ended::call).
+
+/// `read(2)`.
 pub const CALL_READ: u32 = 1;
+/// `pread64(2)`.
 pub const CALL_PREAD: u32 = 2;
+/// `readv(2)`.
 pub const CALL_READV: u32 = 3;
+/// `preadv(2)`.
 pub const CALL_PREADV: u32 = 4;
+/// `preadv2(2)`.
 pub const CALL_PREADV2: u32 = 5;
 /// A fault on a file mapping: no system call, so it has no number.
 pub const CALL_FAULT: u32 = 6;
@@ -29,11 +35,15 @@ pub struct Call {
     pub name: &'static str,
     /// The function behind it, without the architecture's prefix; empty: no system call.
     pub function: &'static str,
-    /// Its number on x86_64 and on aarch64; [`NO_NUMBER`]: no system call.
+    /// Its number on x86_64; [`NO_NUMBER`]: no system call.
     pub x86_64: u16,
+    /// Its number on aarch64; [`NO_NUMBER`]: no system call.
     pub aarch64: u16,
+    /// Which arguments say how many bytes it asks for.
     pub shape: Shape,
+    /// Where in the file it reads.
     pub position: Position,
+    /// What the probes do about it.
     pub family: Family,
 }
 

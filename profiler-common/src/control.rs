@@ -6,7 +6,7 @@ use crate::{calls::NUMBERS, pod, target::Target};
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Control {
-    /// What to watch: a kind of [`Target`], and the number that goes with it.
+    /// The kind of the [`Target`], one of the `TARGET_*` constants.
     pub target_kind: u32,
     /// `CONTROL_*` bits.
     pub flags: u32,
@@ -14,6 +14,7 @@ pub struct Control {
     pub scenario: u32,
     /// Named padding.
     pub unused: u32,
+    /// The number of the [`Target`]: the id of a process or thread, or 0.
     pub target_number: u64,
     /// A call that lasts at least this long is told even if nothing else happened.
     pub threshold_ns: u64,
@@ -71,10 +72,11 @@ pub struct Fixed {
     pub page_shift: u32,
     /// `O_DIRECT`, which differs between architectures.
     pub o_direct: u32,
-    /// Numbers of types in the kernel's BTF, for `bpf_rdonly_cast`: a struct that begins
-    /// with an `unsigned long`, and `struct file`. Both are 0 where the kernel lacks that
-    /// function (before 6.2), and the code that would call it is dead.
+    /// Number in the kernel's BTF, for `bpf_rdonly_cast`, of a struct that begins with an
+    /// `unsigned long`. This and [`Fixed::type_file`] are 0 where the kernel lacks that function
+    /// (before 6.2), and the code that would call it is dead.
     pub type_word: u32,
+    /// The number of `struct file`, as [`Fixed::type_word`].
     pub type_file: u32,
 }
 

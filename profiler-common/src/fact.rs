@@ -121,6 +121,7 @@ pub const REQUEST_WRITE: u32 = 1 << 4;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Wait {
+    /// Kind [`KIND_WAIT`]; `at_ns` is when the thread was back on the CPU.
     pub head: Head,
     /// Switched out.
     pub out_ns: u64,
@@ -171,6 +172,7 @@ pub const WAIT_STACK_EARLIER: u32 = 1 << 5;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reclaim {
+    /// Kind [`KIND_RECLAIM`]; `at_ns` is when the stay ended.
     pub head: Head,
     /// When it began; `head.at_ns` is when it ended.
     pub begin_ns: u64,
@@ -183,7 +185,9 @@ pub struct Reclaim {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Request {
+    /// Kind [`KIND_REQUEST`]; `at_ns` is when the request was completed.
     pub head: Head,
+    /// The request.
     pub request: RequestFacts,
 }
 
@@ -191,6 +195,7 @@ pub struct Request {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ended {
+    /// Kind [`KIND_ENDED`]; `at_ns` is when the call ended ([`ENDED_AT_LAST_FACT`] tells of faults).
     pub head: Head,
     /// Bytes asked for; for vectors, the sum of their buffers.
     pub requested: u64,

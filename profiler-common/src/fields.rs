@@ -144,7 +144,9 @@ pub struct Field {
     pub paths: &'static [&'static str],
     /// Bytes that are read.
     pub width: u32,
+    /// Whether all of the field is read.
     pub how: How,
+    /// Whether the probes can do without it.
     pub need: Need,
 }
 
@@ -160,7 +162,9 @@ pub enum How {
 /// Can the probes do without a field?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
+    /// No: the loader refuses a kernel without it.
     Needed,
+    /// Yes: its offset is [`ABSENT`] where the kernel lacks it.
     Optional,
     /// No, and it has to lie in the bytes that are copied at once.
     Spanned,
@@ -209,7 +213,10 @@ macro_rules! offsets {
                 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
                 #[doc = concat!("Of `struct ", $record, "`.")]
                 pub struct $type {
-                    $(pub $field: u32,)*
+                    $(
+                        #[doc = concat!("Offset of `", stringify!($field), "` (see [`kernel_fields`](crate::kernel_fields)).")]
+                        pub $field: u32,
+                    )*
                 }
             )*
         }
@@ -222,7 +229,10 @@ macro_rules! offsets {
         #[repr(C)]
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub struct Offsets {
-            $(pub $object: of::$type,)*
+            $(
+                #[doc = concat!("Fields of `struct ", $record, "`.")]
+                pub $object: of::$type,
+            )*
         }
 
         impl Offsets {
@@ -266,8 +276,9 @@ kernel_fields!(offsets);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bits {
-    /// Byte of `struct task_struct` that holds the bit `in_iowait`, and the bit's mask.
+    /// Byte of `struct task_struct` that holds the bit `in_iowait`; [`ABSENT`]: none.
     pub in_iowait: u32,
+    /// The bit's mask in that byte.
     pub in_iowait_mask: u32,
     /// Bit of `folio.flags` that marks more than one page.
     pub folio_head: u32,
@@ -275,8 +286,9 @@ pub struct Bits {
     pub folio_writeback: u32,
     /// Bits of `bio.bi_flags` that say a cgroup's limit held it.
     pub bio_throttled: u32,
-    /// Bits of a bio's or request's operation that say what it is for.
+    /// Bits of a bio's or request's operation (`REQ_RAHEAD`) that mark it as readahead.
     pub req_rahead: u32,
+    /// Bits of a bio's or request's operation (`REQ_META`) that mark it as metadata.
     pub req_meta: u32,
     /// Bit of `request.rq_flags` without which no end of accounting is told.
     pub request_accounted: u32,

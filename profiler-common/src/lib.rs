@@ -14,6 +14,7 @@
 //! - [`counter`]: what the kernel side counts of itself: facts made, lost, refused.
 //! - [`histogram`]: how quiet calls are settled in the kernel.
 #![no_std]
+#![deny(missing_docs, clippy::missing_errors_doc)]
 
 pub mod bpf_user;
 pub mod calls;

@@ -16,10 +16,15 @@ pub enum Target {
     Thread(u32),
 }
 
-/// [`Control::target_kind`](crate::control::Control::target_kind).
+// Values of [`Control::target_kind`](crate::control::Control::target_kind).
+
+/// [`Target::Nothing`].
 pub const TARGET_NOTHING: u32 = 0;
+/// [`Target::Process`].
 pub const TARGET_PROCESS: u32 = 1;
+/// [`Target::FromExec`].
 pub const TARGET_FROM_EXEC: u32 = 2;
+/// [`Target::Thread`].
 pub const TARGET_THREAD: u32 = 3;
 
 impl Target {

@@ -7,6 +7,7 @@
 //! [`workload`] is the bundled reader (it knows nothing of the profiler), and [`cli`]
 //! turns arguments into a plan and runs it. [`mod@lab`] brings known stalls about, for tests, the
 //! benchmark and the page of proofs.
+#![deny(missing_docs, clippy::missing_errors_doc)]
 
 pub mod blame;
 pub mod cli;

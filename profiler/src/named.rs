@@ -1,7 +1,7 @@
 //! Closed sets of words: a type for each set, made from a table of its words.
 //!
 //! A set that is a type is matched exhaustively, so the compiler names every place that a new
-//! word has to be added to. [`named!`] makes the type from the table, so none of its words can be
+//! word has to be added to. `named!` makes the type from the table, so none of its words can be
 //! missing from `ALL`.
 
 /// A value of a closed set, each of which has a word of its own.

@@ -6,6 +6,7 @@ use crate::named::named;
 /// The partition of one call's time, and what the page cache did for it.
 #[derive(Clone, Debug)]
 pub struct Verdict {
+    /// What the page cache did.
     pub outcome: Outcome,
     /// By time, without gaps or overlaps: they add up to the call's duration.
     pub spans: Vec<Span>,
@@ -20,7 +21,9 @@ pub struct Span {
     pub at_ns: u64,
     /// Length, in nanoseconds; never 0.
     pub ns: u64,
+    /// Why this stretch of the call's time passed.
     pub cause: Cause,
+    /// Who or what it was, as far as it is known.
     pub detail: Detail,
     /// Stack map id of the kernel stack the thread slept with.
     pub stack: Option<u32>,
@@ -29,6 +32,7 @@ pub struct Span {
 /// What is known beyond the cause.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Detail {
+    /// Nothing.
     #[default]
     None,
     /// The kernel did not tell the wake-up, so what ended the sleep is not known, nor
@@ -38,22 +42,36 @@ pub enum Detail {
     BackUnseen,
     /// The request that was waited for.
     Request {
+        /// Device, as the kernel's `dev_t` (major << 20 | minor).
         dev: u32,
+        /// What the request was for.
         kind: IoKind,
+        /// Who submitted it.
         owner: Owner,
     },
-    /// A lock: what it is, if its kind can be told, and its address.
-    Lock { name: &'static str, address: u64 },
+    /// A lock.
+    Lock {
+        /// Which lock it is: `inode lock`; `lock` where its kind is not known.
+        name: &'static str,
+        /// Its address in the kernel; 0 for a folio's lock, which is a bit.
+        address: u64,
+    },
     /// The task that ended the sleep, and through what kind of descriptor.
     Waker {
+        /// The task's thread id.
         tid: u32,
+        /// The task's name, NUL padded.
         comm: [u8; 16],
+        /// What connects it with the sleeper: `pipe`, `socket`, `terminal`, a read that it ended.
         through: &'static str,
     },
     /// The file system that had to answer.
     Server {
+        /// Name of the file system: `fuse`, `nfs`.
         name: &'static str,
+        /// Thread id of the task that ended the sleep.
         tid: u32,
+        /// Name of that task, NUL padded.
         comm: [u8; 16],
     },
 }
@@ -78,9 +96,19 @@ pub enum Owner {
     /// This thread, in an earlier call.
     Thread,
     /// Another thread of this process.
-    Process { tid: u32, comm: [u8; 16] },
+    Process {
+        /// Its thread id.
+        tid: u32,
+        /// Its name, NUL padded.
+        comm: [u8; 16],
+    },
     /// Another process.
-    Foreign { pid: u32, comm: [u8; 16] },
+    Foreign {
+        /// Its process id.
+        pid: u32,
+        /// Name of the thread that submitted the request, NUL padded.
+        comm: [u8; 16],
+    },
     /// It was not seen.
     Unknown,
 }

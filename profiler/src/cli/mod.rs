@@ -27,6 +27,10 @@ use args::{Cli, Command};
 use crate::export::sanitize;
 
 /// Runs the program; the error is for the caller to show.
+///
+/// # Errors
+///
+/// What the command line asks for cannot be done: the error says what, and what to do.
 pub fn main() -> Result<ExitCode> {
     let cli = Cli::try_parse().unwrap_or_else(|error| refuse(error));
     match cli.command {

@@ -15,6 +15,7 @@ pub struct Call {
     pub reclaims: Vec<fact::Reclaim>,
     /// Requests that this call submitted and that completed before it ended.
     pub requests: Vec<fact::Request>,
+    /// Whether all of it is known; if not, its time has no causes.
     pub completeness: Completeness,
 }
 

@@ -76,7 +76,9 @@ impl Came {
 /// end was lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leftover {
+    /// Thread id.
     pub tid: u32,
+    /// Process id.
     pub pid: u32,
     /// When it began, ns.
     pub call_ns: u64,

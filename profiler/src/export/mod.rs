@@ -21,6 +21,7 @@ pub static FORMATS: [&Format; 2] = [&TEXT, &JSON];
 /// A format, as `--export NAME=FILE` knows it.
 #[derive(Debug)]
 pub struct Format {
+    /// `json`, say; no other format has it.
     pub name: &'static str,
     /// What one gets, for the help.
     pub about: &'static str,

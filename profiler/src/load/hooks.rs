@@ -8,6 +8,7 @@ pub struct Hook {
     /// A tracepoint; or `fentry/` or `fexit/` and a function. The program for it has the same
     /// name, with `_` for `/`.
     pub name: &'static str,
+    /// How much depends on it, or which hook it takes the place of.
     pub need: Need,
     /// What the report cannot say without it.
     pub without_it: &'static str,
@@ -63,7 +64,9 @@ impl Hook {
 /// What became of a hook.
 #[derive(Clone, Debug)]
 pub struct HookState {
+    /// The hook, from the plan.
     pub hook: Hook,
+    /// Whether its program is attached to it.
     pub attached: bool,
     /// Why not, if it was tried.
     pub reason: Option<String>,

@@ -9,7 +9,9 @@ use super::{
 /// How `auto` will see them, as far as that can be told without any right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outlook {
+    /// The entry that `auto` would take.
     pub way: Kind,
+    /// Why that one, in words.
     pub why: &'static str,
     /// No test at the start can change it.
     pub is_certain: bool,

@@ -225,6 +225,10 @@ impl Probes {
     }
 
     /// What the kernel side has counted of itself since it was loaded and tested.
+    ///
+    /// # Errors
+    ///
+    /// The map of counters cannot be read.
     pub fn counters(&self) -> Result<Counters> {
         let map = self.ebpf.map("COUNTERS").context("no map COUNTERS")?;
         let map = PerCpuArray::<_, Counters>::try_from(map)?;
@@ -236,6 +240,10 @@ impl Probes {
     }
 
     /// What was settled quietly since the probes were loaded.
+    ///
+    /// # Errors
+    ///
+    /// The maps of sums and buckets cannot be read.
     pub fn snapshot(&self) -> Result<Snapshot> {
         let sums = self.ebpf.map("SETTLED").context("no map SETTLED")?;
         let sums = PerCpuArray::<_, Settled>::try_from(sums)?;

@@ -16,9 +16,13 @@ use profiler_common::{
     reason = "facts live for microseconds; boxing costs more"
 )]
 pub enum Fact {
+    /// A stay off the CPU.
     Wait(Wait),
+    /// A stay in direct reclaim.
     Reclaim(Reclaim),
+    /// A request of a call has completed.
     Request(Request),
+    /// A call has ended.
     Ended(Ended),
 }
 

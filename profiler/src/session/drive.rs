@@ -16,7 +16,9 @@ use crate::{report::v1::Report, sink::Sink};
 /// A session that is over.
 #[derive(Debug)]
 pub struct Driven<S> {
+    /// The report, complete.
     pub report: Report,
+    /// The sink that [`drive`] was given, with what it made of the session.
     pub sink: S,
     /// The target's exit code, or what a shell gives for the signal that ended the session.
     pub code: u8,

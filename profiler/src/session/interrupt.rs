@@ -28,6 +28,10 @@ pub struct Interrupt {
 impl Interrupt {
     /// Listens to SIGINT, SIGTERM and SIGHUP from now on, on a thread of its own: the
     /// session's may be busy writing a file when the signal comes.
+    ///
+    /// # Errors
+    ///
+    /// No handler can be set, or no thread be started.
     pub fn listen() -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

@@ -23,16 +23,19 @@ use crate::{
 pub struct Plan {
     /// The command line that asks for it.
     pub command: Vec<String>,
+    /// What is watched.
     pub target: Target,
     /// It ends after so long, if the target has not ended by then.
     pub until: Option<Duration>,
     /// How often sinks are told that time has gone by.
     pub interval: Option<Duration>,
+    /// Which calls are reported.
     pub selection: Selection,
     /// Where to record to.
     pub record: Option<PathBuf>,
     /// Is told once that the target is watched.
     pub ready: Option<OwnedFd>,
+    /// How the probes are loaded.
     pub load: load::Options,
 }
 
@@ -52,9 +55,13 @@ pub enum Target {
 pub struct ReaderPlan {
     /// The file to read; none: one of its own, in `dir` and of `size` bytes.
     pub path: Option<PathBuf>,
+    /// The folder for a file of its own.
     pub dir: PathBuf,
+    /// The size of a file of its own, in bytes.
     pub size: u64,
+    /// What is run, in this order.
     pub scenarios: Vec<&'static Scenario>,
+    /// Block size, threads and reads, for every scenario.
     pub options: Options,
     /// Drop the whole machine's cache before each cold scenario.
     pub drop_caches: bool,

@@ -9,7 +9,9 @@ use std::ffi::{CString, OsString};
 /// A user, as the kernel knows one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
+    /// User id.
     pub uid: u32,
+    /// Group id.
     pub gid: u32,
     /// Supplementary groups.
     pub groups: Vec<u32>,

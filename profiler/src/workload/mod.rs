@@ -3,33 +3,33 @@
 //! It knows nothing of the profiler. Run by itself it is a small benchmark that keeps
 //! its own record of every read, which is what makes it a witness.
 //!
-//! - [`scenario`]: the workloads, each with the state that it starts in.
+//! - `scenario`: the workloads, each with the state that it starts in.
 //! - `style`: how a file is read.
-//! - [`spec`]: what one run of the reader does, checked before anything is started.
+//! - `spec`: what one run of the reader does, checked before anything is started.
 //! - [`order`]: which offset is read when.
-//! - [`own`]: a file of our own, gone in every ending.
-//! - [`subject`]: the file that is read; [`place`]: the file system and device below it.
-//! - [`state`]: warm and cold, brought about and verified; [`mod@residency`]: the proof.
-//! - [`identity`]: whose rights the reader has.
-//! - [`host`]: the parent's side of a reader; [`reader`]: the child's; [`mod@source`]: what its
+//! - `own`: a file of our own, gone in every ending.
+//! - `subject`: the file that is read; `place`: the file system and device below it.
+//! - [`state`]: warm and cold, brought about and verified; [`residency()`]: the proof.
+//! - `identity`: whose rights the reader has.
+//! - `host`: the parent's side of a reader; [`reader`]: the child's; [`mod@source`]: what its
 //!   threads read from, and how.
-//! - `wire` and [`record`]: what passes between the two.
+//! - `wire` and `record`: what passes between the two.
 
-pub mod host;
-pub mod identity;
+mod host;
+mod identity;
 mod ops;
 pub mod order;
-pub mod own;
-pub mod place;
+mod own;
+mod place;
 pub mod reader;
-pub mod record;
-pub mod residency;
-pub mod scenario;
+mod record;
+mod residency;
+mod scenario;
 pub mod source;
-pub mod spec;
+mod spec;
 pub mod state;
 mod style;
-pub mod subject;
+mod subject;
 mod wire;
 
 pub use host::{Reader, Stopper, ThreadOps};

@@ -24,7 +24,9 @@ pub struct Place {
 /// A block device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Device {
+    /// Major device number.
     pub major: u32,
+    /// Minor device number; a partition has its own.
     pub minor: u32,
     /// Its name in /dev: vda1.
     pub name: String,

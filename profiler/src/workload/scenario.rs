@@ -28,9 +28,13 @@ pub struct Scenario {
     pub name: &'static str,
     /// What it shows, in a line.
     pub summary: &'static str,
+    /// Through what each block is read.
     pub style: Style,
+    /// The order of the blocks.
     pub pattern: Pattern,
+    /// What the kernel is told about the order.
     pub advice: Advice,
+    /// What is in the page cache at the start.
     pub state: State,
     /// Reads unless told otherwise, and never more than the file has blocks.
     /// `None`: the whole file once.

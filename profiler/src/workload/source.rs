@@ -23,14 +23,20 @@ pub enum Source {
     /// A descriptor of the thread's own, since the kernel keeps the state of readahead
     /// with it.
     Descriptor {
+        /// The open file.
         file: OwnedFd,
+        /// What each block is read into.
         buffer: Pages,
+        /// Bytes asked for by a read.
         block_size: u32,
     },
     /// The mapping that all threads share.
     Mapping {
+        /// The mapped file.
         file: Arc<Pages>,
+        /// Bytes of the file that are read.
         file_size: u64,
+        /// Bytes of a block, of which one in each page is loaded.
         block_size: u32,
     },
 }

@@ -10,11 +10,11 @@ use super::style::{Advice, Pattern, Style};
 use super::subject::DirectAlign;
 
 /// The most ops of a run: each is recorded in 32 bytes of memory.
-pub const MAX_READS: u64 = 4 << 20;
+pub(super) const MAX_READS: u64 = 4 << 20;
 /// The most threads of a run.
-pub const MAX_THREADS: u32 = 256;
+const MAX_THREADS: u32 = 256;
 /// The most bytes of all threads' buffers together.
-pub const MAX_BUFFERS: u64 = 1 << 30;
+const MAX_BUFFERS: u64 = 1 << 30;
 
 /// What one run of the reader does. Sizes in bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,8 +23,11 @@ pub struct Spec {
     pub path: PathBuf,
     /// How much of the file is read: its size when it was looked at.
     pub file_size: u64,
+    /// Through what each block is read.
     pub style: Style,
+    /// The order of the blocks.
     pub pattern: Pattern,
+    /// What the kernel is told about the order.
     pub advice: Advice,
     /// Bytes asked for by a read.
     pub block_size: u32,

@@ -5,6 +5,7 @@ mod direction;
 mod kernel_side;
 mod length;
 mod optional;
+mod pages;
 mod source;
 mod words;
 
@@ -50,7 +51,7 @@ fn shown_run(command: &mut Command) -> Result<()> {
     process::run(command)
 }
 
-/// The project's own rules, on every Rust file of the workspace.
+/// The project's own rules, on every Rust file and every page of the workspace.
 fn rules() -> Result<()> {
     let root = cargo::root();
     let sources = source::all(&root)?;
@@ -60,6 +61,7 @@ fn rules() -> Result<()> {
     });
     let complaints = complaints.chain(circle::complaints(&sources));
     let complaints = complaints.chain(words::complaints(&root, &sources)?);
+    let complaints = complaints.chain(pages::complaints(&root)?);
     let complaints = complaints.collect::<Vec<_>>();
     if complaints.is_empty() {
         return Ok(());

@@ -11,14 +11,14 @@ use super::Reason;
 
 /// A shell that waits until this value, or this process, is gone.
 #[derive(Debug)]
-pub struct Keeper(Child);
+pub(super) struct Keeper(Child);
 
 impl Keeper {
     /// Will run a shell script with these arguments (`$0` is the first) at that time.
     ///
     /// # Errors
     /// There is no shell.
-    pub fn new(script: &str, words: &[&OsStr]) -> Result<Self, Reason> {
+    pub(super) fn new(script: &str, words: &[&OsStr]) -> Result<Self, Reason> {
         // Its standard input ends when nobody holds the other end any more.
         let keeper = Command::new("sh")
             .args(["-c", &format!("cat; {script}")])
@@ -36,7 +36,7 @@ impl Keeper {
     ///
     /// # Errors
     /// There is no shell.
-    pub fn for_cgroup(path: &Path) -> Result<Self, Reason> {
+    pub(super) fn for_cgroup(path: &Path) -> Result<Self, Reason> {
         let script = "for i in 1 2 3 4 5; do rmdir \"$0\" && exit; sleep 0.2; done";
         Self::new(script, &[path.as_os_str()])
     }

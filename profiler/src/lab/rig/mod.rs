@@ -7,7 +7,7 @@
 //!
 //! Dropping a value undoes what it set up. The same happens if the process is killed: mounts lie
 //! in a namespace of their own, loop devices are released with their last user, and a
-//! [`keeper::Keeper`] outlives the process for the rest.
+//! shell (`keeper`) outlives the process for the rest.
 //!
 //! Where a part cannot be set up, the error is a sentence that says why: the machine lacks
 //! something, and whoever asked leaves the experiment out.
@@ -16,7 +16,7 @@ mod cgroup;
 mod device;
 mod disk;
 mod filesystem;
-pub mod keeper;
+mod keeper;
 mod loopback;
 mod queue;
 mod server;

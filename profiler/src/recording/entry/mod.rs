@@ -41,15 +41,20 @@ pub enum Entry<'a> {
 /// A kernel stack, innermost function first.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Stack {
+    /// Stack map id, by which facts name the stack.
     pub id: u32,
+    /// Functions, or addresses where they have no names.
     pub frames: Vec<String>,
 }
 
 /// A file by device (the kernel's `dev_t`) and inode.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct File {
+    /// Device (`super_block.s_dev`).
     pub dev: u32,
+    /// Inode number.
     pub inode: u64,
+    /// The path at which it was found open.
     pub path: String,
 }
 
@@ -64,6 +69,10 @@ const TICK: u8 = 8;
 
 impl<'a> Entry<'a> {
     /// Adds the entry to a recording.
+    ///
+    /// # Errors
+    ///
+    /// The recording cannot be written (no space), or the entry is too long for a frame.
     pub fn write(&self, to: &mut Writer) -> Result<()> {
         match self {
             Self::Opening(entry) => to.frame(OPENING, &serde_json::to_vec(entry)?),

@@ -345,6 +345,33 @@ fn skipped_runs_are_told_by_what_they_cost() {
 }
 
 #[test]
+fn impossible_times_are_told_from_skipped_probes() {
+    let advice = |by_hook: &[(&str, u64)]| {
+        let mut report = report(vec![scenario("warm")]);
+        report.quality.odd = 3;
+        report.quality.recursion_misses_by_hook = by_hook
+            .iter()
+            .map(|&(hook, misses)| HookMisses {
+                hook: hook.to_owned(),
+                misses,
+                ..HookMisses::default()
+            })
+            .collect();
+        let mut told = findings(&report).into_iter();
+        let odd = told.find(|finding| finding.id == "odd-facts");
+        odd.expect("a finding").advice
+    };
+    let clocks = "the machine's CPUs disagree about the time, or the recording is damaged";
+    let alone = advice(&[("sys_enter", 7), ("mm_filemap_fault", 1)]);
+    assert_eq!(alone.to_lowercase(), clocks.to_lowercase());
+    let skipped = advice(&[("sched_switch", 2), ("sys_enter", 7), ("sched_waking", 1)]);
+    let probes = "The kernel skipped probes that take these times: sched_switch 2 times, \
+                  sched_waking 1 time. ";
+    assert!(skipped.starts_with(probes), "{skipped}");
+    assert!(skipped.ends_with(clocks), "{skipped}");
+}
+
+#[test]
 fn what_follows_from_missed_calls_is_no_problem_of_its_own() {
     let mut warm = scenario("warm");
     warm.missed_calls = MissedCalls::of(3, 0, 0);

@@ -6,7 +6,7 @@ use crate::report::missed::why_missed;
 use crate::report::sums::sum;
 use crate::report::units::{count, counted, percent, time};
 use crate::report::v1::{
-    KindCounts, MissedCalls, Relation, Report, Scenario, Severity, Unit, Witness,
+    HookMisses, KindCounts, MissedCalls, Relation, Report, Scenario, Severity, Unit, Witness,
 };
 use crate::workload::State;
 
@@ -145,13 +145,27 @@ pub(super) fn odd_facts(report: &Report) -> Vec<Said> {
         return Vec::new();
     }
     let facts = counted(report.quality.odd, "fact has", "facts have");
+    let by_hook = report.quality.recursion_misses_by_hook.iter();
+    let skipped: Vec<_> = by_hook
+        .filter(|hook| hook.sees_sleeps())
+        .map(times_skipped)
+        .collect();
     vec![Said {
         severity: Severity::Problem,
         summary: format!("{facts} impossible times"),
         evidence: "They end before they begin, or overlap; their calls are kept out of the shares"
             .to_owned(),
-        advice: "The machine's CPUs disagree about the time, or the recording is damaged"
-            .to_owned(),
+        advice: match skipped.is_empty() {
+            true => {
+                "The machine's CPUs disagree about the time, or the recording is damaged".into()
+            }
+            false => format!(
+                "The kernel skipped probes that take these times: {}. docs/preemption.md says why \
+                 it does. If no such run was a watched thread's, the machine's CPUs disagree about \
+                 the time, or the recording is damaged",
+                skipped.join(", ")
+            ),
+        },
     }]
 }
 
@@ -257,10 +271,7 @@ pub(super) fn skipped_probes(report: &Report) -> Vec<Said> {
             "No call is known to be missed for it: those runs were other programs'",
         ),
         (false, ..) => {
-            let costs = facts().map(|hook| {
-                let times = counted(hook.misses, "time", "times");
-                format!("{} {times}: {}", hook.hook, hook.costs)
-            });
+            let costs = facts().map(|hook| format!("{}: {}", times_skipped(hook), hook.costs));
             let all = costs.collect::<Vec<_>>().join("; ");
             (
                 told,
@@ -291,6 +302,12 @@ pub(super) fn skipped_probes(report: &Report) -> Vec<Said> {
         evidence,
         advice: advice.to_owned(),
     }]
+}
+
+/// "sched_switch 3 times".
+fn times_skipped(hook: &HookMisses) -> String {
+    let times = counted(hook.misses, "time", "times");
+    format!("{} {times}", hook.hook)
 }
 
 pub(super) fn unexplained(report: &Report) -> Vec<Said> {

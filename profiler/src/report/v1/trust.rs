@@ -151,11 +151,17 @@ pub struct HookMisses {
 impl HookMisses {
     /// Whether it is one of the hooks that see begins and ends of calls. What is missed there
     /// is counted call by call.
-    pub fn sees_calls(&self) -> bool {
+    pub(crate) fn sees_calls(&self) -> bool {
         matches!(
             self.hook.as_str(),
             "sys_enter" | "sys_exit" | "kprobe.session"
         )
+    }
+
+    /// Whether it is one of the hooks that see sleeps begin and end. After a run that is skipped
+    /// there, a wait may end before it begins, or overlap another.
+    pub(crate) fn sees_sleeps(&self) -> bool {
+        matches!(self.hook.as_str(), "sched_switch" | "sched_waking")
     }
 }
 

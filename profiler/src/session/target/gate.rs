@@ -32,6 +32,12 @@ const NOT_FOUND: u8 = 127;
 
 /// Waits, then becomes the command. On the command line, the descriptor to wait on
 /// follows the word: any fixed one may be the command's own (`3<file`).
+///
+/// # Errors
+///
+/// It was not started by the profiler, cannot wait for it, or cannot take on the invoking user's
+/// rights. A command that cannot be started is no error: the message is written here, and the exit
+/// code is the one that a shell gives.
 pub fn main() -> Result<ExitCode> {
     let mut words = std::env::args_os().skip(2);
     let descriptor = words

@@ -13,8 +13,8 @@ use profiler::{
     session::Assembly,
 };
 use profiler_common::fact::{
-    CALL_FAULT, Ended, Head, KIND_ENDED, KIND_RECLAIM, KIND_REQUEST, KIND_WAIT, Reclaim, Request,
-    RequestFacts, WAIT_IN_RECLAIM, WAIT_PREEMPTED, Wait, stay,
+    CALL_FAULT, Ended, Head, KIND_ENDED, KIND_RECLAIM, KIND_REQUEST, KIND_WAIT, NO_STAY, Reclaim,
+    Request, RequestFacts, WAIT_IN_RECLAIM, WAIT_PREEMPTED, Wait, stay,
 };
 
 use super::{
@@ -121,21 +121,25 @@ fn without_ties(mut report: Report) -> String {
 /// Every end is a call, every call a partition of its time.
 fn correlated(facts: &[Fact]) {
     let mut correlator = Correlator::default();
-    let mut told = HashMap::<(u32, u64), usize>::new();
+    // A stay's facts come from its thread, those of another operation from any.
+    let of = |head: &Head| {
+        let thread = (head.op & NO_STAY == 0).then_some(head.tid);
+        (thread, head.op)
+    };
+    let mut told = HashMap::<(Option<u32>, u64), usize>::new();
     for fact in facts {
         let is_end = matches!(fact, Fact::Ended(_));
         let call = correlator.fact(fact.clone()).call();
         assert_eq!(call.is_some(), is_end, "{fact:?}");
         assert!(correlator.kept() <= facts.len());
         let Some(call) = call else {
-            let key = (fact.head().tid, fact.head().call_ns);
-            *told.entry(key).or_default() += 1;
+            *told.entry(of(fact.head())).or_default() += 1;
             continue;
         };
         let head = call.ended.head;
         let kept = call.waits.len() + call.reclaims.len();
         assert!(kept + call.requests.len() <= MAX_FACTS_PER_CALL);
-        let told = told.get(&(head.tid, head.call_ns)).copied().unwrap_or(0);
+        let told = told.get(&of(&head)).copied().unwrap_or(0);
         assert!(kept <= told, "facts of another call");
         if kept != call.ended.facts as usize {
             assert!(!call.is_complete(), "{call:#?}");
