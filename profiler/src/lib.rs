@@ -8,6 +8,8 @@
 //! turns arguments into a plan and runs it. [`mod@lab`] brings known stalls about, for tests, the
 //! benchmark and the page of proofs.
 #![deny(missing_docs, clippy::missing_errors_doc)]
+// What `eprintln!` cannot write ends the program, and the report with it.
+#![cfg_attr(not(test), deny(clippy::print_stderr))]
 
 pub mod blame;
 pub mod cli;

@@ -12,10 +12,7 @@ fn main() -> ExitCode {
         _ => cli::main(),
     };
     ended.unwrap_or_else(|error| {
-        eprintln!(
-            "profiler: {}",
-            profiler::export::sanitize(&format!("{error:#}"))
-        );
+        cli::complain(&error);
         ExitCode::FAILURE
     })
 }

@@ -14,7 +14,12 @@ mod progress;
 mod report;
 mod watch;
 
-use std::{env, ffi::OsString, process::ExitCode};
+use std::{
+    env,
+    ffi::OsString,
+    io::{self, Write as _},
+    process::ExitCode,
+};
 
 use anyhow::Result;
 use clap::{
@@ -43,12 +48,23 @@ pub fn main() -> Result<ExitCode> {
     }
 }
 
+/// Says a line on standard error. Nobody may hear it: a program that `eprintln!` ends with a panic
+/// has lost more than a line.
+fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Says on standard error what went wrong.
+pub fn complain(error: &anyhow::Error) {
+    say(&format!("profiler: {}", sanitize(&format!("{error:#}"))));
+}
+
 /// Shows what is wrong with the command line, and ends.
 fn refuse(error: clap::Error) -> ! {
     let error = harmless(error);
     let _ = error.print();
     if let Some(known) = known(&error) {
-        eprintln!("{known}");
+        say(&known);
     }
     std::process::exit(error.exit_code());
 }

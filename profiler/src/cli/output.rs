@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use profiler_common::fact::RequestFacts;
 
-use super::destination::{Destination, unless_broken_pipe};
+use super::destination::{Destination, Outlet, unless_broken_pipe};
 use crate::{
     blame::Verdict,
     correlate::Call,
@@ -61,7 +61,7 @@ pub(super) struct Exports(Vec<Output>);
 
 struct Output {
     export: Box<dyn Export>,
-    to: Destination,
+    to: Outlet,
 }
 
 impl Exports {
@@ -77,32 +77,36 @@ impl Exports {
         }
         let mut outputs = Vec::new();
         for Asked { format, to } in asked {
-            to.check()?;
             outputs.push(Output {
                 export: (format.begin)(),
-                to: to.clone(),
+                to: to.open()?,
             });
         }
         Ok(Self(outputs))
     }
 
-    /// Writes them all; the error is that of the first that cannot be written.
+    /// Writes them all. One that cannot be written keeps none of the others.
+    ///
+    /// # Errors
+    ///
+    /// All that cannot be written, in one sentence.
     pub(super) fn finish(&mut self, report: &Report) -> Result<()> {
-        let mut first = Ok(());
-        for Output { export, to } in &mut self.0 {
+        let outputs = self.0.iter_mut();
+        let failed = outputs.filter_map(|Output { export, to }| {
             let look = Look::default();
-            let written = to.write(&mut |out| export.finish(report, &look, out));
-            first = first.and(written);
+            to.write(&mut |out| export.finish(report, &look, out)).err()
+        });
+        let failed: Vec<_> = failed.map(|error| format!("{error:#}")).collect();
+        if failed.is_empty() {
+            return Ok(());
         }
-        first
+        bail!("{}", failed.join("; "))
     }
 
     /// Is standard output taken?
     pub(super) fn take_standard_output(&self) -> bool {
-        let outputs = self.0.iter();
-        outputs
-            .map(|it| &it.to)
-            .any(|to| *to == Destination::StandardOutput)
+        let is_taken = |output: &Output| matches!(output.to, Outlet::StandardOutput);
+        self.0.iter().any(is_taken)
     }
 }
 

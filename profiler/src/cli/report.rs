@@ -32,11 +32,11 @@ pub(super) fn main(args: &ReportArgs) -> Result<ExitCode> {
     let exports = Exports::begin(&asked)?;
     let file = File::open(&args.file).with_context(|| format!("cannot open {:?}", args.file))?;
     let (report, mut exports) = read(file, exports).with_context(|| format!("{:?}", args.file))?;
+    let written = exports.finish(&report);
     if !exports.take_standard_output() {
         output::show(&report)?;
     }
-    exports.finish(&report)?;
-    Ok(ExitCode::SUCCESS)
+    written.map(|()| ExitCode::SUCCESS)
 }
 
 fn read(mut file: File, exports: Exports) -> Result<(Report, Exports)> {

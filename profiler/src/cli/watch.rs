@@ -87,13 +87,20 @@ fn watch(
         sink: mut exports,
         code,
     } = driven?;
-    match text {
-        Text::OnStandardError => output::show_on_error(&report)?,
-        Text::OnStandardOutput if exports.take_standard_output() => {}
-        Text::OnStandardOutput => output::show(&report)?,
-    }
-    exports.finish(&report)?;
-    Ok(ExitCode::from(code))
+    // Files first, which programs read: the terminal may be gone.
+    let written = exports.finish(&report);
+    let shown = match text {
+        Text::OnStandardError => output::show_on_error(&report),
+        Text::OnStandardOutput if exports.take_standard_output() => Ok(()),
+        Text::OnStandardOutput => output::show(&report),
+    };
+    let failed = [written, shown].into_iter().filter_map(Result::err);
+    let failed: Vec<_> = failed.inspect(super::complain).collect();
+    Ok(match (text, failed.is_empty()) {
+        // The exit code is the command's, whatever becomes of the report.
+        (Text::OnStandardError, _) | (_, true) => ExitCode::from(code),
+        (Text::OnStandardOutput, false) => ExitCode::FAILURE,
+    })
 }
 
 fn plan(args: &WatchArgs, target: Target, until: Option<Duration>) -> Result<Plan> {

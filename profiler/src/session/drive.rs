@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use tokio::time::MissedTickBehavior;
 
 use super::{
     interrupt::Interrupt,
@@ -54,6 +55,7 @@ pub async fn drive<S: Sink + Default>(
     interrupt: &Interrupt,
     voice: &Voice<'_>,
 ) -> Result<Driven<S>> {
+    super::open::refuse_other_process_ids()?;
     plan.validate()?;
     let Plan {
         command,
@@ -177,12 +179,16 @@ impl Stretch<'_> {
         let timeout = after(self.until);
         tokio::pin!(timeout);
         let mut tick = tokio::time::interval(TICK);
+        // Ticks that were missed would be made up for, and keep whatever ends the session waiting.
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut interval = Interval::new(self.interval);
         let mut told = false;
         let ended = loop {
+            // In this order: facts may come as fast as they are taken, and then there is always a
+            // tick to do.
             tokio::select! {
-                _ = tick.tick() => live.tick()?,
-                () = interval.next() => live.interval(started.elapsed())?,
+                biased;
+                ended = &mut ended => break Some(ended?),
                 () = &mut timeout => break None,
                 () = self.interrupt.wait(), if !told => {
                     told = true;
@@ -190,7 +196,8 @@ impl Stretch<'_> {
                         break None;
                     }
                 }
-                ended = &mut ended => break Some(ended?),
+                () = interval.next() => live.interval(started.elapsed())?,
+                _ = tick.tick() => live.tick()?,
             }
         };
         let wall_ns = started.elapsed().as_nanos() as u64;

@@ -1,6 +1,7 @@
 //! ^C: the first ends the session with a report, the second ends the program.
 
 use std::{
+    io::{self, Write as _},
     ops::ControlFlow,
     sync::{
         Arc,
@@ -65,7 +66,8 @@ impl Interrupt {
                 if self.asked.swap(number, Ordering::SeqCst) != 0 {
                     // The kernel takes the probes out and ends the reader with this
                     // process; the own file has no name.
-                    eprintln!("profiler: ended without a report");
+                    // Standard error may be gone, which must not keep it from ending.
+                    let _ = writeln!(io::stderr(), "profiler: ended without a report");
                     std::process::exit(128 + number);
                 }
                 self.notify.notify_waiters();

@@ -55,6 +55,8 @@ pub(super) struct Opened {
 pub(crate) struct Live<S = ()> {
     probes: Probes,
     ring: RingBuf<MapData>,
+    /// Bytes that the ring holds.
+    ring_bytes: usize,
     stacks: Window<[u64; STACK_FRAMES]>,
     symbols: Reading,
     met: Met,
@@ -108,6 +110,7 @@ impl<S: Sink + Default> Live<S> {
         let mut live = Self {
             probes,
             ring,
+            ring_bytes: opened.load.ring_bytes as usize,
             stacks,
             symbols: Reading::start(),
             met: Met::default(),
@@ -180,10 +183,15 @@ impl<S: Sink + Default> Live<S> {
         self.entries.take(Entry::Tick(Tick { at_ns }))
     }
 
-    /// Takes what is in the ring now.
+    /// Takes what is in the ring now, and no more than a ring holds: where facts come as fast as
+    /// they are taken, there would be no end.
     fn drain(&mut self) -> Result<()> {
-        while let Some(item) = self.ring.next() {
+        let mut room = self.ring_bytes;
+        while room > 0
+            && let Some(item) = self.ring.next()
+        {
             let bytes: &[u8] = &item;
+            room = room.saturating_sub(bytes.len());
             // Stacks and files are looked up before the facts that name them are used.
             let Ok(fact) = decode(bytes) else {
                 // By itself: where it ends is not known.

@@ -5,11 +5,14 @@ use anyhow::{Context as _, Result, bail};
 use tokio::io::unix::AsyncFd;
 
 use super::live::{Live, Opened};
-use crate::{host::priority, sink::Sink, workload::give_to_invoking_user};
+use crate::{
+    host::{namespace, priority},
+    sink::Sink,
+    workload::give_to_invoking_user,
+};
 
 /// Opens a live session.
 pub(super) fn open<S: Sink + Default>(opened: Opened, sink: S) -> Result<Live<S>> {
-    refuse_namespace()?;
     let verbose = opened.load.verbose;
     let mut live = Live::open(opened, sink)?;
     // Where it is refused, more facts may be lost, and the report says how many.
@@ -44,14 +47,13 @@ fn log<S: Sink + Default>(live: &mut Live<S>) -> Result<()> {
     Ok(())
 }
 
-/// The probes see the process ids of the first namespace: those of another mean others.
-fn refuse_namespace() -> Result<()> {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ids = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
-    if ids.is_some_and(|ids| ids.split_ascii_whitespace().count() > 1) {
+/// Refuses to watch where process ids are others than those that the probes see.
+pub(super) fn refuse_other_process_ids() -> Result<()> {
+    if namespace::has_other_process_ids() {
         bail!(
             "this is a container with process ids of its own, which the probes do not see: \
-             start it outside, or with the host's process ids (docker run --pid=host)"
+             start the profiler outside, or in a container with the host's process ids (docker \
+             run --pid=host)"
         );
     }
     Ok(())

@@ -119,6 +119,26 @@ fn without_names_of_kernel_functions_it_says_what_is_not_explained() {
     }
 }
 
+/// With a /proc of its own, as every container has it.
+#[test]
+fn in_a_container_with_ids_of_its_own_it_does_not_work() {
+    if !is_root() {
+        skipped("it takes root");
+        return;
+    }
+    let apart = ["unshare", "--pid", "--fork", "--mount-proc", PROGRAM];
+    let ended = under(&[&apart[..], &["doctor"]].concat());
+    does_not_work(&ended, &["process ids of its own", "--pid=host"]);
+    for words in [
+        &["run", "--", "true"][..],
+        &["attach", "--pid", "1"],
+        &["bench", "--scenario", "warm"],
+    ] {
+        let ended = under(&[&apart[..], words].concat());
+        ended.refuses(&["process ids of its own", "--pid=host"]);
+    }
+}
+
 #[test]
 fn root_of_a_container_is_told_what_it_lacks() {
     if !is_root() {

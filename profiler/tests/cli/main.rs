@@ -13,6 +13,7 @@ mod command;
 mod doctor;
 mod files;
 mod interrupted;
+mod outputs;
 mod program;
 mod refused;
 mod terminal;

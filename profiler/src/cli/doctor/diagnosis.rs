@@ -66,6 +66,19 @@ impl Diagnosis {
         } = machine;
         diagnosis.detail(OK, format!("kernel {kernel} on {architecture}"));
         diagnosis.rights();
+        if machine.has_other_process_ids {
+            diagnosis.trouble(Trouble {
+                what: "this is a container with process ids of its own, which the probes do not \
+                       see"
+                .into(),
+                advice: "Start the profiler outside, or in a container with the host's process \
+                         ids (docker run --pid=host)."
+                    .into(),
+                command: None,
+                is_fatal: true,
+                hides: true,
+            });
+        }
         if machine.is_locked_down {
             diagnosis.trouble(Trouble {
                 what: "the kernel is locked down: not even root may read its memory".into(),

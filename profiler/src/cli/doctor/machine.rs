@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use crate::{
-    host::{disk, machine, stacks::Symbols},
+    host::{disk, machine, namespace, stacks::Symbols},
     load::{self, Survey},
 };
 
@@ -14,6 +14,8 @@ pub(super) struct Machine {
     pub(super) architecture: String,
     pub(super) types: Types,
     pub(super) rights: Rights,
+    /// The probes see other process ids than this process does.
+    pub(super) has_other_process_ids: bool,
     /// The kernel keeps its memory from everybody, root too.
     pub(super) is_locked_down: bool,
     /// Programs cannot hang on functions for now.
@@ -88,6 +90,7 @@ impl Machine {
             architecture: machine::architecture(),
             types,
             rights,
+            has_other_process_ids: namespace::has_other_process_ids(),
             is_locked_down: lockdown.contains("[confidentiality]"),
             ftrace_is_off: ftrace.trim() == "0",
             silent_disks: silent_disks.collect(),

@@ -6,7 +6,7 @@
 
 use std::{
     ffi::OsString,
-    io::Read as _,
+    io::{self, Read as _, Write as _},
     os::{
         fd::{BorrowedFd, FromRawFd as _, OwnedFd},
         unix::process::CommandExt as _,
@@ -71,7 +71,7 @@ pub fn main() -> Result<ExitCode> {
     }
     drop(pipe);
     let error = Command::new(&program).args(args).exec();
-    eprintln!("profiler: cannot start {program:?}: {error}");
+    let _ = writeln!(io::stderr(), "profiler: cannot start {program:?}: {error}");
     let code = if error.kind() == std::io::ErrorKind::NotFound {
         NOT_FOUND
     } else {

@@ -26,6 +26,7 @@ fn machine(missing: &[&str]) -> Machine {
             },
         }),
         rights: Rights::Enough,
+        has_other_process_ids: false,
         is_locked_down: false,
         ftrace_is_off: false,
         silent_disks: Vec::new(),
