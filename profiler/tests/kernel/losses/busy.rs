@@ -47,7 +47,7 @@ fn story(seconds: u64) {
 }
 
 /// Those that this thread may run on.
-fn cpus() -> Vec<usize> {
+pub(super) fn cpus() -> Vec<usize> {
     let set = nix::sched::sched_getaffinity(nix::unistd::Pid::from_raw(0)).expect("its CPUs");
     let all = 0..nix::sched::CpuSet::count();
     all.filter(|&cpu| set.is_set(cpu).unwrap_or(false))

@@ -9,6 +9,7 @@ mod compat;
 mod exec;
 mod ids;
 mod killed;
+mod late;
 mod many;
 mod maps;
 mod ring;
