@@ -15,9 +15,9 @@ use crate::{blame::Verdict, correlate::Call};
 pub trait Names: Debug {
     /// Kernel functions of a stack map id, innermost first; empty if not known.
     fn frames(&self, stack: u32) -> Vec<String>;
-    /// Path of the file with this device (the kernel's `dev_t`) and inode, whose name
-    /// ends in `name` (NUL padded, cut at 31 bytes); `None` if not known.
-    fn path(&self, dev: u32, inode: u64, name: &[u8]) -> Option<String>;
+    /// Path of the file with this device (the kernel's `dev_t`) and inode, the last part of whose
+    /// name is `name` (NUL padded, cut at 31 bytes); `None` if not known.
+    fn path(&self, dev: u32, inode: u64, name: &[u8; 32]) -> Option<String>;
 }
 
 /// Takes what a session finds out.

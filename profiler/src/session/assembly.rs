@@ -11,7 +11,7 @@ use crate::{
     blame::{self, blame},
     correlate::{Came, Correlator},
     host::{files::Files, stacks::Stacks},
-    recording::{Beginning, Closing, Ending, Entry, Opening},
+    recording::{Beginning, Closing, Ending, Entry, File, Opening},
     report::{
         Context, Observed, Tally, assemble, quality,
         v1::{Report, Scenario, Session, Word},
@@ -70,8 +70,8 @@ impl Names for Known {
             .unwrap_or_default()
     }
 
-    fn path(&self, dev: u32, inode: u64, _name: &[u8]) -> Option<String> {
-        self.files.path(dev, inode).map(String::from)
+    fn path(&self, dev: u32, inode: u64, name: &[u8; 32]) -> Option<String> {
+        self.files.path(dev, inode, name).map(String::from)
     }
 }
 
@@ -118,7 +118,15 @@ impl<S: Sink> Assembly<S> {
                 });
             }
             Entry::Stack(stack) => self.known.stacks.insert(stack.id, stack.frames)?,
-            Entry::File(file) => self.known.files.insert(file.dev, file.inode, file.path)?,
+            Entry::File(file) => {
+                let File {
+                    dev,
+                    inode,
+                    name,
+                    path,
+                } = file;
+                self.known.files.insert(dev, inode, &name, path)?;
+            }
             Entry::Facts(facts) => self.facts(facts),
             Entry::Tick(tick) => self.sink.tick(tick.at_ns),
             Entry::Ending(ending) => {

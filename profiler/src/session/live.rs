@@ -143,7 +143,12 @@ impl<S: Sink + Default> Live<S> {
 
     /// Gives a file the name that the user knows it by.
     pub(crate) fn name_file(&mut self, dev: u32, inode: u64, path: String) -> Result<()> {
-        let file = File { dev, inode, path };
+        let file = File {
+            dev,
+            inode,
+            name: Vec::new(),
+            path,
+        };
         self.met.named(&file)?;
         self.entries.take(Entry::File(file))
     }

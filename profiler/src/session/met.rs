@@ -26,6 +26,12 @@ impl Met {
         Some(File {
             dev: ended.dev,
             inode: ended.inode,
+            name: ended
+                .name
+                .split(|byte| *byte == 0)
+                .next()
+                .unwrap_or_default()
+                .to_vec(),
             path,
         })
     }
@@ -36,6 +42,7 @@ impl Met {
     ///
     /// No file has such a path, or no session so many files.
     pub(super) fn named(&mut self, file: &File) -> Result<()> {
-        self.files.insert(file.dev, file.inode, file.path.clone())
+        self.files
+            .insert(file.dev, file.inode, &file.name, file.path.clone())
     }
 }

@@ -11,6 +11,7 @@ mod causes;
 mod claims;
 mod command;
 mod counts;
+mod files;
 mod harness;
 mod losses;
 mod meter;

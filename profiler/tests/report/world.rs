@@ -60,7 +60,7 @@ impl Names for Known {
         frames.iter().map(|frame| (*frame).to_owned()).collect()
     }
 
-    fn path(&self, _: u32, _: u64, name: &[u8]) -> Option<String> {
+    fn path(&self, _: u32, _: u64, name: &[u8; 32]) -> Option<String> {
         name.starts_with(DATA).then(|| PATH.to_owned())
     }
 }

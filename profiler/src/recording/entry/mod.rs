@@ -47,13 +47,16 @@ pub struct Stack {
     pub frames: Vec<String>,
 }
 
-/// A file by device (the kernel's `dev_t`) and inode.
+/// The path of a file, as calls name it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct File {
     /// Device (`super_block.s_dev`).
     pub dev: u32,
     /// Inode number.
     pub inode: u64,
+    /// The last part of its name, as bytes; empty if it goes by this path whatever its name is.
+    #[serde(default)]
+    pub name: Vec<u8>,
     /// The path at which it was found open.
     pub path: String,
 }

@@ -15,7 +15,7 @@ impl Names for Nameless {
     fn frames(&self, stack: u32) -> Vec<String> {
         vec![format!("frame_{stack}")]
     }
-    fn path(&self, _: u32, inode: u64, _: &[u8]) -> Option<String> {
+    fn path(&self, _: u32, inode: u64, _: &[u8; 32]) -> Option<String> {
         (inode == 7).then(|| "/data.bin".to_owned())
     }
 }
