@@ -15,7 +15,7 @@ use crate::{export::FORMATS, load::Way, workload::Scenario};
     max_term_width = 100,
     after_help = "\
 Examples:
-  sudo profiler bench                          all scenarios, on a temporary file
+  sudo profiler bench                  all scenarios, on a temporary file
   sudo profiler run -- dd if=disk.img of=/dev/null bs=4k iflag=direct
   sudo profiler attach --pid 4711 --duration 10s"
 )]
@@ -29,8 +29,8 @@ pub(super) enum Command {
     /// Read a file cold, with readahead and with O_DIRECT, and say why reads block
     #[command(after_help = "\
 Examples:
-  sudo profiler bench                               all scenarios, about 20 s
-  sudo profiler bench /data/big.db --json out.json  an existing file, opened read-only
+  sudo profiler bench                               all scenarios, 20 s
+  sudo profiler bench /data/big.db --json out.json  reads an existing file
   sudo profiler bench --scenario cold-random,direct-random --threads 8
   sudo profiler bench --json - | jq '.scenarios[].blame_ns'")]
     Bench(BenchArgs),
@@ -39,8 +39,9 @@ Examples:
 Examples:
   sudo profiler run -- grep -r pattern /usr/share
   sudo profiler run --json out.json -- make -j8
-The command runs as the user who called sudo; its exit code is passed on; the report
-goes to standard error.")]
+The command runs as the user who called sudo, and its exit code is
+passed on. The report goes to standard error. With --json - the JSON
+goes to standard output, where the command writes too.")]
     Run(RunArgs),
     /// Watch a running process, its threads and what it starts from now on
     #[command(after_help = "\
@@ -100,7 +101,7 @@ pub(super) struct WatchArgs {
 /// What is written besides the text.
 #[derive(Debug, Args)]
 pub(super) struct ExportArgs {
-    /// Write the report as JSON to FILE; "-": to standard output, and nothing else there
+    /// Write the report as JSON to FILE; "-": to standard output, in place of the text
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     #[arg(long = "export", value_name = "FORMAT=FILE", help = formats())]

@@ -76,6 +76,14 @@ impl Destination {
 }
 
 impl Outlet {
+    /// The file whose place the export takes.
+    pub(super) fn replaces(&self) -> Option<PathBuf> {
+        match self {
+            Self::Replace { path } => place_of(path),
+            Self::StandardOutput | Self::InPlace { .. } => None,
+        }
+    }
+
     /// Has it written to; a regular file whole or not at all.
     ///
     /// # Errors
@@ -147,6 +155,13 @@ fn behind_links(path: &Path) -> Result<PathBuf> {
         }
     }
     bail!("it is a link to a link, and so on, without an end")
+}
+
+/// A file's place, the same by whatever way it is named; `None` where there is none.
+pub(super) fn place_of(path: &Path) -> Option<PathBuf> {
+    let path = behind_links(path).ok()?;
+    let folder = fs::canonicalize(folder_of(&path)).ok()?;
+    Some(folder.join(path.file_name()?))
 }
 
 fn folder_of(path: &Path) -> &Path {

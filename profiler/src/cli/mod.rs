@@ -4,7 +4,7 @@
 //! - `watch`: the commands that watch: `bench`, `run`, `attach`.
 //! - `report`, `doctor`: those that need no rights.
 //! - `output`, `destination`: what is written, and where to.
-//! - `progress`: what is said meanwhile.
+//! - `progress`, `say`: what is said meanwhile, and of what went wrong.
 
 mod args;
 mod destination;
@@ -12,14 +12,10 @@ mod doctor;
 mod output;
 mod progress;
 mod report;
+mod say;
 mod watch;
 
-use std::{
-    env,
-    ffi::OsString,
-    io::{self, Write as _},
-    process::ExitCode,
-};
+use std::{env, ffi::OsString, process::ExitCode};
 
 use anyhow::Result;
 use clap::{
@@ -30,6 +26,8 @@ use clap::{
 use args::{Cli, Command};
 
 use crate::export::sanitize;
+
+pub use say::complain;
 
 /// Runs the program; the error is for the caller to show.
 ///
@@ -48,23 +46,12 @@ pub fn main() -> Result<ExitCode> {
     }
 }
 
-/// Says a line on standard error. Nobody may hear it: a program that `eprintln!` ends with a panic
-/// has lost more than a line.
-fn say(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
-}
-
-/// Says on standard error what went wrong.
-pub fn complain(error: &anyhow::Error) {
-    say(&format!("profiler: {}", sanitize(&format!("{error:#}"))));
-}
-
 /// Shows what is wrong with the command line, and ends.
 fn refuse(error: clap::Error) -> ! {
     let error = harmless(error);
     let _ = error.print();
     if let Some(known) = known(&error) {
-        say(&known);
+        say::line(&known);
     }
     std::process::exit(error.exit_code());
 }

@@ -4,6 +4,7 @@
 use std::{
     io::{self, IsTerminal, Write as _},
     os::fd::AsFd,
+    path::Path,
     process::ExitCode,
     str::FromStr,
 };
@@ -11,7 +12,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use profiler_common::fact::RequestFacts;
 
-use super::destination::{Destination, Outlet, unless_broken_pipe};
+use super::destination::{Destination, Outlet, place_of, unless_broken_pipe};
 use crate::{
     blame::Verdict,
     correlate::Call,
@@ -82,7 +83,15 @@ impl Exports {
                 to: to.open()?,
             });
         }
-        Ok(Self(outputs))
+        let exports = Self(outputs);
+        let mut seen = Vec::new();
+        for path in exports.0.iter().filter_map(|output| output.to.replaces()) {
+            if seen.contains(&path) {
+                bail!("two exports go to {path:?}: give one of them another file");
+            }
+            seen.push(path);
+        }
+        Ok(exports)
     }
 
     /// Writes them all. One that cannot be written keeps none of the others.
@@ -101,6 +110,20 @@ impl Exports {
             return Ok(());
         }
         bail!("{}", failed.join("; "))
+    }
+
+    /// Refuses an export that would take the place of this file.
+    ///
+    /// # Errors
+    ///
+    /// One would.
+    pub(super) fn spare(&self, path: &Path, what: &str) -> Result<()> {
+        let same = place_of(path);
+        let outputs = self.0.iter();
+        if same.is_some() && outputs.map(|it| it.to.replaces()).any(|it| it == same) {
+            bail!("an export would replace the {what} {path:?}: give it another file");
+        }
+        Ok(())
     }
 
     /// Is standard output taken?

@@ -19,9 +19,9 @@ use crate::{
     session::replay_to,
 };
 
-/// A report is at most so large: the largest has a thousand calls in full, some 40 MiB.
-/// A recording may be larger.
-const MAX_REPORT: u64 = 64 << 20;
+/// A report is at most so large. One of a thousand slow calls in full takes some 20 MiB for each
+/// scenario. A recording may be larger.
+const MAX_REPORT: u64 = 128 << 20;
 
 /// Shows what is in the file.
 pub(super) fn main(args: &ReportArgs) -> Result<ExitCode> {
@@ -30,6 +30,7 @@ pub(super) fn main(args: &ReportArgs) -> Result<ExitCode> {
         asked.push(Asked::json(Path::new("-")));
     }
     let exports = Exports::begin(&asked)?;
+    exports.spare(&args.file, "file that is read,")?;
     let file = File::open(&args.file).with_context(|| format!("cannot open {:?}", args.file))?;
     let (report, mut exports) = read(file, exports).with_context(|| format!("{:?}", args.file))?;
     let written = exports.finish(&report);
@@ -62,7 +63,7 @@ fn read(mut file: File, exports: Exports) -> Result<(Report, Exports)> {
         .read_to_end(&mut text)
         .context("cannot read it")?;
     if text.len() as u64 > MAX_REPORT {
-        bail!("it is larger than any report (64 MiB), and no recording");
+        bail!("it is larger than any report (128 MiB), and no recording");
     }
     Ok((report::read(&text)?, exports))
 }

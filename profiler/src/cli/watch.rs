@@ -2,6 +2,7 @@
 
 use std::{
     os::fd::{BorrowedFd, FromRawFd as _, OwnedFd},
+    path::Path,
     process::ExitCode,
     time::Duration,
 };
@@ -11,7 +12,7 @@ use anyhow::{Context as _, Result, bail};
 use super::{
     args::{AttachArgs, BenchArgs, RunArgs, WatchArgs},
     output::{self, Exports},
-    progress,
+    progress, say,
 };
 use crate::{
     load,
@@ -77,6 +78,12 @@ fn watch(
     text: Text,
 ) -> Result<ExitCode> {
     let exports = Exports::begin(&args.export.asked())?;
+    if let Some(recording) = &args.record {
+        if recording == Path::new("-") {
+            bail!("a recording does not go to standard output: name a file");
+        }
+        exports.spare(recording, "recording")?;
+    }
     let plan = plan(args, target, until)?;
     let driven = runtime()?.block_on(async {
         let interrupt = Interrupt::listen()?;
@@ -95,7 +102,7 @@ fn watch(
         Text::OnStandardOutput => output::show(&report),
     };
     let failed = [written, shown].into_iter().filter_map(Result::err);
-    let failed: Vec<_> = failed.inspect(super::complain).collect();
+    let failed: Vec<_> = failed.inspect(say::complain).collect();
     Ok(match (text, failed.is_empty()) {
         // The exit code is the command's, whatever becomes of the report.
         (Text::OnStandardError, _) | (_, true) => ExitCode::from(code),

@@ -28,6 +28,8 @@ pub struct Observed {
     pub odd: u64,
     /// What the profiler itself cost.
     pub own: OwnCost,
+    /// The session's end is not known.
+    pub is_cut_off: bool,
     /// Why the functions of kernel stacks have no names, if they have none.
     pub unnamed_stacks: Option<String>,
     /// Anything else that a reader should know, in words.
@@ -46,6 +48,7 @@ impl Default for Observed {
             arrived: [0; KINDS],
             odd: 0,
             own: OwnCost::default(),
+            is_cut_off: false,
             unnamed_stacks: None,
             notes: Vec::new(),
         }
@@ -83,6 +86,7 @@ pub fn quality(observed: &Observed, scenarios: &[Scenario], hooks: &[Hook]) -> Q
         no_owner: counters.no_owner,
         no_stack: counters.no_stack,
         no_completion: counters.no_completion,
+        cut_off: observed.is_cut_off,
         unnamed_stacks: observed.unnamed_stacks.clone(),
         hooks_missing: missing.map(|hook| hook.hook.clone()).collect(),
         notes: observed.notes.clone(),

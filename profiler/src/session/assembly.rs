@@ -14,7 +14,7 @@ use crate::{
     recording::{Beginning, Closing, Ending, Entry, File, Opening},
     report::{
         Context, Observed, Tally, assemble, quality,
-        v1::{Report, Scenario, Session, Word},
+        v1::{Hook, Report, Scenario, Session, Word},
     },
     ring::{Fact, records},
     sink::{Names, Sink},
@@ -29,6 +29,8 @@ const MAX_SCENARIOS: usize = 1_000;
 pub struct Assembly<S = ()> {
     sink: S,
     opening: Option<Opening>,
+    /// The opening's hooks, as the report has them.
+    hooks: Vec<Hook>,
     scenario: Option<Running>,
     scenarios: Vec<Scenario>,
     known: Known,
@@ -98,6 +100,7 @@ impl<S: Sink> Assembly<S> {
         }
         match entry {
             Entry::Opening(opening) => {
+                self.hooks = opening.hooks.iter().map(translate::hook).collect();
                 if self.opening.replace(opening).is_some() {
                     bail!("the session opens twice");
                 }
@@ -204,7 +207,6 @@ impl<S: Sink> Assembly<S> {
         self.odd += correlator.odd();
         self.left_open += correlator.finish().len() as u64;
         let opening = self.opening()?;
-        let hooks: Vec<_> = opening.hooks.iter().map(translate::hook).collect();
         Ok(tally.finish(&Context {
             name: &beginning.name,
             workload: &translate::workload(&ending.workload),
@@ -212,7 +214,7 @@ impl<S: Sink> Assembly<S> {
             missed: translate::missed(ending.missed),
             names: &self.known,
             devices: &opening.devices,
-            hooks: &hooks,
+            hooks: &self.hooks,
             readings: &translate::readings(&ending.readings),
         }))
     }
@@ -247,7 +249,11 @@ impl<S: Sink> Assembly<S> {
         if self.stray > 0 {
             notes.push(format!("{} facts came between scenarios", self.stray));
         }
-        let counters = closing.counts;
+        let mut counters = closing.counts;
+        if !whole {
+            // What the kernel side counted came with the closing.
+            counters.made = self.received;
+        }
         // What arrived and what was lost must be all that was made.
         for (kind, &arrived) in (0..).zip(&self.received) {
             let told = counters.made[kind].saturating_sub(counters.lost[kind]);
@@ -259,7 +265,6 @@ impl<S: Sink> Assembly<S> {
             }
         }
         let misses = closing.recursion_misses_by_hook.into_iter();
-        let hooks: Vec<_> = opening.hooks.iter().map(translate::hook).collect();
         let observed = Observed {
             counters,
             open_calls: closing.open_calls.max(self.left_open),
@@ -275,9 +280,10 @@ impl<S: Sink> Assembly<S> {
             odd: self.odd,
             own: translate::own_cost(closing.own),
             unnamed_stacks: closing.unnamed_stacks,
+            is_cut_off: !whole,
             notes,
         };
-        let quality = quality(&observed, &self.scenarios, &hooks);
+        let quality = quality(&observed, &self.scenarios, &self.hooks);
         let session = Session {
             command: opening.command,
             started_at: opening.started_at,
@@ -285,7 +291,7 @@ impl<S: Sink> Assembly<S> {
             target: opening.target,
             entry: Word::from_text(&opening.entry),
             preemptible: opening.preemptible,
-            hooks,
+            hooks: self.hooks,
         };
         let report = assemble(
             translate::tool(opening.tool),

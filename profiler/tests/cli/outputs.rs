@@ -139,3 +139,47 @@ fn who_reads_a_named_pipe_gets_all_of_it() {
     let text = reader.join().unwrap();
     assert!(text.starts_with('{') && text.ends_with("}\n"), "{text:?}");
 }
+
+#[test]
+fn no_output_replaces_another() {
+    let folder = folder();
+    let path = folder.path().join("file");
+    fs::copy(RECORDING, &path).unwrap();
+    let recording = fs::read(&path).unwrap();
+    symlink("file", folder.path().join("link")).unwrap();
+    // By another way too.
+    for name in ["file", "./file", "link", "../{}/file"] {
+        let up = folder.path().file_name().unwrap().to_str().unwrap();
+        let export = name.replace("{}", up);
+        let mut command = profiler(["report", "file", "--json", &export]);
+        let ended = run(command.current_dir(&folder));
+        ended.refuses(&["would replace", "file"]);
+        let mut command = profiler(["run", "--record", "file", "--json", &export, "--", "true"]);
+        run(command.current_dir(&folder)).refuses(&["would replace", "recording"]);
+        let same = ["--json", "file", "--export", &format!("text={export}")].map(String::from);
+        let mut command = profiler(["report", RECORDING]);
+        run(command.args(same).current_dir(&folder)).refuses(&["two exports"]);
+        assert_eq!(fs::read(&path).unwrap(), recording);
+    }
+    let mut command = profiler(["run", "--record", "-", "--", "true"]);
+    run(command.current_dir(&folder)).refuses(&["standard output", "name a file"]);
+    assert_eq!(names(folder.path()), ["file", "link"]);
+}
+
+/// What is read and written again is the same, to the last bit of each share.
+#[test]
+fn a_report_that_is_written_again_is_the_same() {
+    let folder = folder();
+    let [once, again] = ["once", "again"].map(|name| folder.path().join(name));
+    run(&mut report(&once)).succeeds();
+    let text = fs::read_to_string(&once).unwrap();
+    // A share that is off by one in its last digit, as a reader that rounds gives it.
+    let at = text.find("\"blocked_share\": ").unwrap() + 17;
+    let end = at + text[at..].find(',').unwrap();
+    let text = format!("{}0.9489569548921221{}", &text[..at], &text[end..]);
+    fs::write(&once, &text).unwrap();
+    let mut command = profiler(["report", "--json"]);
+    run(command.arg(&again).arg(&once)).succeeds();
+    let again = fs::read_to_string(&again).unwrap();
+    assert!(again.contains("0.9489569548921221"), "it is rounded");
+}

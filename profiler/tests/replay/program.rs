@@ -126,7 +126,7 @@ fn an_endless_report_is_refused() {
     let chunk = |text: &'static str| move |_| text.repeat(1 << 12).into_bytes();
     endless(b"", chunk("\0")).refuses(&["neither a report"]);
     endless(b"", chunk("[")).refuses(&["neither a report"]);
-    let large = ["larger than any report (64 MiB)"];
+    let large = ["larger than any report (128 MiB)"];
     endless(b"", chunk(" ")).refuses(&large);
     endless(b"{\"schema\":\"", chunk("x")).refuses(&large);
     endless(b"{", chunk("\"a\":[[[[[[[[")).refuses(&large);

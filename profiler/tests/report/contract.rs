@@ -121,6 +121,7 @@ struct QualityR {
     no_owner: u64,
     no_stack: u64,
     no_completion: u64,
+    cut_off: bool,
     unnamed_stacks: OrNull<String>,
     hooks_missing: Vec<String>,
     notes: Vec<String>,

@@ -1,29 +1,13 @@
-//! Words that readers found odd, and what to write instead: docs/glossary.md has them too.
+//! Words that readers found odd, and what to write instead: the last table of docs/glossary.md.
 //!
 //! Looks at what users read: the README, the pages written by hand, and the string literals and
 //! help texts of the files that make messages. Pages made by a program are not looked at.
 
 use std::{fs, path::Path};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 use super::source::Source;
-
-/// Retired words, and those that took their place.
-const RETIRED: [(&str, &str); 12] = [
-    ("begins and ends", "starts and ends"),
-    ("did not tell", "not seen"),
-    ("going on when", "had begun before"),
-    ("still going on", "unfinished"),
-    ("held against", "compared with"),
-    ("keeps no accounts", "has I/O accounting off"),
-    ("keeps no statistics", "has I/O statistics off"),
-    ("prove nothing", "are not comparable"),
-    ("on their way already", "already being read"),
-    ("session of kprobes", "kprobe session"),
-    ("tell the same", "are equivalent"),
-    ("times that cannot be", "impossible times"),
-];
 
 /// Pages written by hand.
 const PAGES: [&str; 8] = [
@@ -36,8 +20,13 @@ const PAGES: [&str; 8] = [
     "docs/preemption.md",
     "docs/testing.md",
 ];
-/// From here on the glossary names the words itself.
+const GLOSSARY: &str = "docs/glossary.md";
+
+/// From here on the glossary names the retired words itself.
 const GLOSSARY_END: &str = "## Words not used";
+
+/// A retired word, and the one that took its place.
+type Retired = (String, String);
 
 /// What makes the texts of help and reports.
 const TEXTS: [&str; 5] = [
@@ -49,19 +38,39 @@ const TEXTS: [&str; 5] = [
 ];
 
 pub(super) fn complaints(root: &Path, sources: &[Source]) -> Result<Vec<String>> {
+    let read = |page: &str| fs::read_to_string(root.join(page)).with_context(|| page.to_owned());
+    let retired = retired(&read(GLOSSARY)?);
+    if retired.is_empty() {
+        bail!("{GLOSSARY} has no table of retired words under {GLOSSARY_END:?}");
+    }
     let mut complaints = Vec::new();
     for page in PAGES {
-        let text = fs::read_to_string(root.join(page)).with_context(|| page.to_owned())?;
+        let text = read(page)?;
         let text = text.split(GLOSSARY_END).next().unwrap_or_default();
-        complaints.extend(of(page, text.lines()));
+        complaints.extend(of(page, text.lines(), &retired));
     }
     for source in sources {
         let path = source.path.to_string_lossy();
         if TEXTS.iter().any(|texts| path.starts_with(texts)) {
-            complaints.extend(of(&path, source.text.lines().map(shown)));
+            complaints.extend(of(&path, source.text.lines().map(shown), &retired));
         }
     }
     Ok(complaints)
+}
+
+/// The rows of the glossary's table. Several words of one row are parted by commas.
+fn retired(glossary: &str) -> Vec<Retired> {
+    let (_, table) = glossary.split_once(GLOSSARY_END).unwrap_or_default();
+    let rows = table.lines().filter_map(|line| {
+        let cells = line.strip_prefix("| ")?.strip_suffix(" |")?;
+        cells.split_once(" | ")
+    });
+    let rows = rows.filter(|(words, _)| *words != "instead of");
+    rows.flat_map(|(words, say)| {
+        let words = words.split(", ");
+        words.map(|word| (word.to_owned(), say.to_owned()))
+    })
+    .collect()
 }
 
 /// What of a line of code may be shown to users: all but comments that clap does not show.
@@ -72,14 +81,14 @@ fn shown(line: &str) -> &str {
 }
 
 /// A retired word may be broken over two lines.
-fn of<'a>(path: &str, lines: impl Iterator<Item = &'a str>) -> Vec<String> {
+fn of<'a>(path: &str, lines: impl Iterator<Item = &'a str>, retired: &[Retired]) -> Vec<String> {
     let lines: Vec<String> = lines.map(bare).collect();
     let mut complaints = Vec::new();
     for (at, line) in lines.iter().enumerate() {
         let next = lines.get(at + 1).map_or("", String::as_str);
         let both = format!("{line} {next}");
-        for (retired, instead) in RETIRED {
-            let found = both.find(retired);
+        for (retired, instead) in retired {
+            let found = both.find(retired.as_str());
             // One in the next line alone is that line's.
             if found.is_some_and(|found| found < line.len()) {
                 let line = at + 1;
@@ -100,11 +109,27 @@ fn bare(line: &str) -> String {
 mod tests {
     use super::{super::source::tests::source, *};
 
+    fn held_against() -> Vec<Retired> {
+        retired(
+            "## Words not used\n\n| instead of | say |\n|---|---|\n| held against | compared with |\n| keeps no accounts, keeps no statistics | has I/O accounting off |\n",
+        )
+    }
+
+    #[test]
+    fn the_table_is_that_of_the_glossary() {
+        let words = held_against();
+        let words: Vec<&str> = words.iter().map(|(word, _)| word.as_str()).collect();
+        assert_eq!(
+            words,
+            ["held against", "keeps no accounts", "keeps no statistics"]
+        );
+    }
+
     #[test]
     fn a_retired_word_is_found_where_it_stands() {
         let page = "One.\nIt is held\nagainst the **kernel**.\nNow it is compared with it.";
         assert_eq!(
-            of("a.md", page.lines()),
+            of("a.md", page.lines(), &held_against()),
             ["a.md:2: \"held against\": say \"compared with\""]
         );
     }
@@ -113,7 +138,7 @@ mod tests {
     fn strings_and_help_are_texts_but_comments_are_not() {
         let text = "// held against\n/// held against\nfn f() -> &'static str {\n    \
                     \"it keeps no \\\n     accounts\"\n}\n";
-        let lines = || of("a.rs", text.lines().map(shown));
+        let lines = || of("a.rs", text.lines().map(shown), &held_against());
         assert_eq!(lines().len(), 2, "{:?}", lines());
         assert!(lines()[0].starts_with("a.rs:2: ") && lines()[1].starts_with("a.rs:4: "));
     }

@@ -143,12 +143,14 @@ fn quality(quality: &Quality) -> String {
             count(number)
         }
     };
+    let facts = counted(quality.facts, "fact", "facts");
+    let facts = if quality.cut_off {
+        format!("{facts} arrived, and how many were lost is not known")
+    } else {
+        format!("{facts}, {} lost", none(quality.lost))
+    };
     let mut words = vec![
-        format!(
-            "{}, {} lost",
-            counted(quality.facts, "fact", "facts"),
-            none(quality.lost)
-        ),
+        facts,
         broken(quality.incomplete_calls, quality.open_calls),
         format!(
             "unexplained: {} of blocked time",

@@ -371,8 +371,10 @@ pub(super) fn unnamed_stacks(report: &Report) -> Vec<Said> {
              before a request is made, stacked file systems) are unexplained or blamed on what \
              else is known, and locks have no names"
         ),
-        advice: "As root, make /proc/kallsyms readable: kernel.kptr_restrict must be 0 or 1"
-            .to_owned(),
+        advice:
+            "As root, look at /proc/kallsyms: it shows addresses where kernel.kptr_restrict is 0 \
+                 or 1 and nothing is mounted over it"
+                .to_owned(),
     }]
 }
 

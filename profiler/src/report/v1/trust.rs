@@ -127,6 +127,10 @@ pub struct Quality {
     /// Completions nested deeper than the kernel side keeps: their waits may be
     /// `unexplained`.
     pub no_completion: u64,
+    /// Whether the session's end is missing in the recording. `facts` are then those that arrived,
+    /// and how many were lost, and how many calls were unfinished, is not known.
+    #[serde(default)]
+    pub cut_off: bool,
     /// Why the functions of kernel stacks have no names: what only a stack tells is then
     /// `unexplained`. Null if they have names, or no stack was needed.
     #[serde(default)]
