@@ -139,7 +139,7 @@ fn begin(task: Task, regs: Regs, call: Entry) -> bool {
         return true;
     };
     thread.open.requested = requested;
-    describe(&mut thread, task, regs, position);
+    describe(&mut thread, task, descriptor(regs, call), regs, position);
     thread.open.call = call.kind();
     thread.open.switches = task.switches();
     thread.open.call_ns = clock::now();
@@ -221,9 +221,8 @@ fn tell(task: Task, thread: &mut Thread, control: &Control, now: u64, returned: 
 
 /// Notes what is asked for, and of which file.
 #[inline(always)]
-fn describe(thread: &mut Own, task: Task, regs: Regs, position: Position) {
+fn describe(thread: &mut Own, task: Task, fd: u64, regs: Regs, position: Position) {
     let Own { open, span, .. } = thread;
-    let fd = regs.arg0();
     open.fd = fd as i32;
     match task.open_file(fd as u32) {
         OpenFile::None => open.no_file(),
@@ -253,6 +252,14 @@ fn describe(thread: &mut Own, task: Task, regs: Regs, position: Position) {
             open.inode = span.get(at!(inode.ino));
             open.file_size = span.get(at!(inode.size));
         }
+    }
+}
+
+/// The descriptor that the call reads from.
+#[inline(always)]
+fn descriptor(regs: Regs, call: Entry) -> u64 {
+    match call.shape() {
+        None | Some(Shape::Other | Shape::Buffer | Shape::Vector) => regs.arg0(),
     }
 }
 

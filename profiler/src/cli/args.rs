@@ -2,10 +2,17 @@
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{
+    Args, Parser, Subcommand,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 
 use super::output::Asked;
-use crate::{export::FORMATS, load::Way, workload::Scenario};
+use crate::{
+    export::{FORMATS, Format, TEXT},
+    load::Way,
+    workload::Scenario,
+};
 
 /// Why did this read() block? Says for every read where its nanoseconds went.
 #[derive(Debug, Parser)]
@@ -187,17 +194,16 @@ pub(super) struct ReportArgs {
     /// A report (JSON) or a recording
     pub file: PathBuf,
     /// What to show on standard output
-    #[arg(long, value_enum, default_value_t = Format::Text, conflicts_with_all = ["json", "exports"])]
-    pub format: Format,
+    #[arg(long, default_value = TEXT.name, value_parser = format_names(), conflicts_with_all = ["json", "exports"])]
+    pub format: &'static Format,
     #[command(flatten)]
     pub export: ExportArgs,
 }
 
-/// What a report can be shown as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
-    Text,
-    Json,
+/// The name of any format.
+fn format_names() -> impl TypedValueParser<Value = &'static Format> {
+    let names = PossibleValuesParser::new(FORMATS.map(|format| format.name));
+    names.try_map(|name| Format::by_name(&name).ok_or_else(|| format!("no format is {name}")))
 }
 
 fn scenario(name: &str) -> Result<&'static Scenario, String> {

@@ -36,6 +36,14 @@ impl Asked {
             to: Destination::of(path),
         }
     }
+
+    /// A format on standard output.
+    pub(super) fn on_standard_output(format: &'static Format) -> Self {
+        Self {
+            format,
+            to: Destination::StandardOutput,
+        }
+    }
 }
 
 impl FromStr for Asked {

@@ -3,17 +3,17 @@
 use std::{
     fs::File,
     io::{BufReader, Read as _},
-    path::Path,
     process::ExitCode,
 };
 
 use anyhow::{Context as _, Result, bail};
 
 use super::{
-    args::{Format, ReportArgs},
+    args::ReportArgs,
     output::{self, Asked, Exports},
 };
 use crate::{
+    export::TEXT,
     recording::{FAMILY, MAGIC, Reader, fill},
     report::{self, v1::Report},
     session::replay_to,
@@ -26,8 +26,9 @@ const MAX_REPORT: u64 = 128 << 20;
 /// Shows what is in the file.
 pub(super) fn main(args: &ReportArgs) -> Result<ExitCode> {
     let mut asked = args.export.asked();
-    if args.format == Format::Json {
-        asked.push(Asked::json(Path::new("-")));
+    // The text is shown with the terminal's width and colours.
+    if args.format.name != TEXT.name {
+        asked.push(Asked::on_standard_output(args.format));
     }
     let exports = Exports::begin(&asked)?;
     exports.spare(&args.file, "file that is read,")?;

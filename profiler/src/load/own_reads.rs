@@ -5,6 +5,7 @@
 //! ring, with what its begin knows and what its end knows.
 
 use std::{
+    fs::File,
     io::{IoSliceMut, Write as _},
     thread,
     time::Duration,
@@ -34,8 +35,35 @@ const BYTES: usize = 37;
 const TRIES: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// The kinds of calls, in the order in which they are made.
-const KINDS: [u32; 5] = [CALL_READ, CALL_PREAD, CALL_READV, CALL_PREADV, CALL_PREADV2];
+/// Makes a call, as rustix has it.
+type Make = fn(&File, &mut [u8]) -> rustix::io::Result<usize>;
+
+/// A call of each kind, in the order in which they are made.
+const MADE: [(u32, Make); 5] = [
+    (CALL_READ, |file, bytes| read(file, bytes)),
+    (CALL_PREAD, |file, bytes| pread(file, bytes, 0)),
+    (CALL_READV, |file, bytes| {
+        readv(file, &mut [IoSliceMut::new(bytes)])
+    }),
+    (CALL_PREADV, |file, bytes| {
+        preadv(file, &mut [IoSliceMut::new(bytes)], 0)
+    }),
+    (CALL_PREADV2, |file, bytes| {
+        let flags = ReadWriteFlags::empty();
+        preadv2(file, &mut [IoSliceMut::new(bytes)], 0, flags)
+    }),
+];
+
+/// Their kinds.
+const KINDS: [u32; MADE.len()] = {
+    let mut kinds = [0; MADE.len()];
+    let mut row = 0;
+    while row < kinds.len() {
+        kinds[row] = MADE[row].0;
+        row += 1;
+    }
+    kinds
+};
 
 fn name(kind: u32) -> &'static str {
     calls::told(kind).map_or("call of an unknown kind", |call| call.name)
@@ -104,20 +132,9 @@ fn make(orders: &mut Orders) -> Result<u32> {
         let target = Target::Thread(tid);
         orders.give(Control::watch(target, CONTROL_EVERY_CALL, u64::MAX));
         let mut bytes = [0; BYTES];
-        let calls = [
-            read(&file, &mut bytes),
-            pread(&file, &mut bytes, 0),
-            readv(&file, &mut [IoSliceMut::new(&mut bytes)]),
-            preadv(&file, &mut [IoSliceMut::new(&mut bytes)], 0),
-            preadv2(
-                &file,
-                &mut [IoSliceMut::new(&mut bytes)],
-                0,
-                ReadWriteFlags::empty(),
-            ),
-        ];
+        let calls = MADE.map(|(kind, make)| (name(kind), make(&file, &mut bytes)));
         orders.give(Control::default());
-        for (call, name) in calls.into_iter().zip(KINDS.map(name)) {
+        for (name, call) in calls {
             let read = call.with_context(|| format!("cannot test the probes with {name}"))?;
             if read != BYTES {
                 bail!("a {name} of our own gave {read} of {BYTES} bytes");
@@ -136,14 +153,14 @@ fn make(orders: &mut Orders) -> Result<u32> {
 }
 
 /// A file in memory, so that nothing depends on a file system or a disk.
-fn file() -> Result<std::fs::File> {
+fn file() -> Result<File> {
     let flags = MemfdFlags::CLOEXEC;
     let made = match memfd_create("profiler", flags | MemfdFlags::NOEXEC_SEAL) {
         // Linux before 6.3 does not know that flag; newer ones may insist on it.
         Err(Errno::INVAL) => memfd_create("profiler", flags),
         made => made,
     };
-    let mut file: std::fs::File = made
+    let mut file: File = made
         .context("cannot make a file in memory to test the probes with")?
         .into();
     let content = [b'p'; 2 * BYTES];

@@ -138,6 +138,23 @@ fn the_schema_is_one() {
     assert!(!validator.is_valid(&report));
 }
 
+/// Wherever a format can be named, each can.
+#[test]
+fn every_format_can_be_written_and_shown() {
+    let report = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/recordings/cold-random.rec"
+    );
+    for format in profiler::export::FORMATS {
+        let name = format.name;
+        let shown = run(profiler(["report", "--format", name]).arg(report)).succeeds();
+        let export = format!("--export={name}=-");
+        let written = run(profiler(["report", &export]).arg(report)).succeeds();
+        assert!(!shown.out.is_empty());
+        assert_eq!(shown.out(), written.out(), "{name}");
+    }
+}
+
 /// The words by which the program starts itself are for nobody else.
 #[test]
 fn its_own_words_are_refused() {

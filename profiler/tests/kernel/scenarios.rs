@@ -222,9 +222,9 @@ fn a_recording_replays_to_the_same_report() {
     let folder = folder();
     let path = folder.path().join("session.rec");
     let path = path.to_str().expect("UTF-8");
-    let names = "warm,cold-random,readahead,no-readahead,direct-sequential,direct-random,mapped";
+    let names: Vec<&str> = workload::Scenario::ALL.iter().map(|it| it.name).collect();
     let words = ["--reads", "1000", "--record", path];
-    let live = once(folder.path(), "2", names, &words);
+    let live = once(folder.path(), "2", &names.join(","), &words);
     arrived(&live);
     let output = Command::new(program())
         .args(["report", path, "--format", "json"])

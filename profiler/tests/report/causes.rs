@@ -3,6 +3,7 @@
 use std::{fs, path::Path};
 
 use profiler::blame::Cause;
+use profiler_common::calls::{CALLS, Family};
 
 use crate::golden::assert_same;
 
@@ -23,6 +24,59 @@ fn each_is_defined() {
     }
 }
 
+/// The table of what a sleep gets, and in which order.
+#[test]
+fn each_is_where_a_call_is_cut() {
+    let page = read("../docs/blame.md");
+    let (_, rest) = page.split_once("## How a call is cut").expect("the part");
+    let (tables, _) = rest.split_once("\n## ").expect("the part's end");
+    for cause in Cause::ALL {
+        assert!(
+            tables.contains(&format!("`{cause}`")),
+            "docs/blame.md, \"How a call is cut\", does not say when {cause} is blamed"
+        );
+    }
+}
+
+/// What a call is, in the first paragraph.
+#[test]
+fn each_read_is_named() {
+    let page = read("../docs/blame.md");
+    let (_, rest) = page.split_once("system call (").expect("the list");
+    let (names, _) = rest.split_once(')').expect("its end");
+    let names = names.split([',', ' ', '\n']).filter(|it| !it.is_empty());
+    let reads = CALLS.iter().filter(|call| call.family == Family::Read);
+    assert!(
+        names.eq(reads.map(|call| call.name)),
+        "docs/blame.md: {rest:.60}"
+    );
+}
+
+/// On the real kernel, or `absent.rs` says why not. Time on the CPU is no wait.
+#[test]
+fn each_is_provoked() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kernel/causes");
+    let texts = sources(&folder);
+    for cause in Cause::ALL.into_iter().filter(|it| it.is_blocked()) {
+        let used = format!("Cause::{cause:?}");
+        let absent = format!("cause `{cause}`");
+        let says = |text: &String| text.contains(&used) || text.contains(&absent);
+        assert!(
+            texts.iter().any(says),
+            "no test in tests/kernel/causes provokes {cause}, and absent.rs does not say why"
+        );
+    }
+}
+
+/// The texts of a folder's files.
+fn sources(folder: &Path) -> Vec<String> {
+    let files = fs::read_dir(folder).unwrap_or_else(|error| panic!("{folder:?}: {error}"));
+    let paths = files.map(|file| file.expect("a file of the folder").path());
+    paths
+        .map(|path| fs::read_to_string(path).expect("a source file"))
+        .collect()
+}
+
 /// UPDATE_DOCS=1 writes the legend.
 #[test]
 fn each_is_in_the_legend() {
@@ -38,8 +92,7 @@ fn each_is_in_the_legend() {
 /// A line of a verdict (`tests/blame/table.rs`) begins with the cause.
 #[test]
 fn each_has_a_timeline() {
-    let timelines = ["causes", "outcomes", "owners", "precedence"];
-    let timelines = timelines.map(|file| read(&format!("tests/blame/{file}.rs")));
+    let timelines = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/blame"));
     for cause in Cause::ALL {
         let starts = |line: &str| {
             let line = line.trim_start().trim_start_matches('"');

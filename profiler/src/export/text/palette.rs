@@ -51,6 +51,13 @@ mod tests {
     }
 
     #[test]
+    fn every_cause_has_a_colour_of_its_own() {
+        let colours = Cause::ALL.map(|cause| format!("{:?}", colour(cause)));
+        let colours = BTreeSet::from(colours);
+        assert_eq!(colours.len(), Cause::ALL.len(), "{colours:?}");
+    }
+
+    #[test]
     fn a_mark_is_small_where_the_thread_could_run() {
         let could_run = [Cause::Cpu, Cause::Preempted, Cause::Runqueue];
         for cause in Cause::ALL {
