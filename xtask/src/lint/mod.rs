@@ -5,6 +5,7 @@ mod direction;
 mod kernel_side;
 mod length;
 mod optional;
+mod orphan;
 mod pages;
 mod source;
 mod words;
@@ -60,6 +61,7 @@ fn rules() -> Result<()> {
         long.into_iter().chain(direction::complaints(source))
     });
     let complaints = complaints.chain(circle::complaints(&sources));
+    let complaints = complaints.chain(orphan::complaints(&sources));
     let complaints = complaints.chain(words::complaints(&root, &sources)?);
     let complaints = complaints.chain(pages::complaints(&root)?);
     let complaints = complaints.collect::<Vec<_>>();
