@@ -34,6 +34,10 @@ use crate::{
 /// CPUs makes 8 MiB in this time; the ring has room for twice that.
 pub(crate) const TICK: Duration = Duration::from_millis(10);
 
+/// Bytes that are taken at a time, at most: what the ring holds unless it is made smaller. A
+/// smaller ring is emptied several times over, or facts would be lost that need not be.
+const MOST: usize = 16 << 20;
+
 /// Facts are handed to a recording in frames of about this size.
 const FRAME: usize = 1 << 18;
 
@@ -55,8 +59,6 @@ pub(super) struct Opened {
 pub(crate) struct Live<S = ()> {
     probes: Probes,
     ring: RingBuf<MapData>,
-    /// Bytes that the ring holds.
-    ring_bytes: usize,
     stacks: Window<[u64; STACK_FRAMES]>,
     symbols: Reading,
     met: Met,
@@ -110,7 +112,6 @@ impl<S: Sink + Default> Live<S> {
         let mut live = Self {
             probes,
             ring,
-            ring_bytes: opened.load.ring_bytes as usize,
             stacks,
             symbols: Reading::start(),
             met: Met::default(),
@@ -188,10 +189,10 @@ impl<S: Sink + Default> Live<S> {
         self.entries.take(Entry::Tick(Tick { at_ns }))
     }
 
-    /// Takes what is in the ring now, and no more than a ring holds: where facts come as fast as
-    /// they are taken, there would be no end.
+    /// Takes what is in the ring now, and at most [`MOST`]: where facts come as fast as they are
+    /// taken, there would be no end.
     fn drain(&mut self) -> Result<()> {
-        let mut room = self.ring_bytes;
+        let mut room = MOST;
         while room > 0
             && let Some(item) = self.ring.next()
         {
