@@ -1,5 +1,7 @@
 //! Entries → report.
 
+use std::mem;
+
 use anyhow::{Context as _, Result, bail};
 use profiler_common::{
     fact::{KINDS, kind_name},
@@ -99,8 +101,9 @@ impl<S: Sink> Assembly<S> {
             bail!("the session goes on after its closing");
         }
         match entry {
-            Entry::Opening(opening) => {
-                self.hooks = opening.hooks.iter().map(translate::hook).collect();
+            Entry::Opening(mut opening) => {
+                let hooks = mem::take(&mut opening.hooks).into_iter();
+                self.hooks = hooks.map(translate::hook).collect();
                 if self.opening.replace(opening).is_some() {
                     bail!("the session opens twice");
                 }
@@ -209,13 +212,13 @@ impl<S: Sink> Assembly<S> {
         let opening = self.opening()?;
         Ok(tally.finish(&Context {
             name: &beginning.name,
-            workload: &translate::workload(&ending.workload),
+            workload: &translate::workload(ending.workload),
             wall_ns: ending.wall_ns,
             missed: translate::missed(ending.missed),
             names: &self.known,
             devices: &opening.devices,
             hooks: &self.hooks,
-            readings: &translate::readings(&ending.readings),
+            readings: &translate::readings(ending.readings),
         }))
     }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     recording as recorded,
-    report::{Readings, v1, witness::Counts},
+    report::{Readings, v1},
 };
 
 pub(super) fn tool(tool: recorded::Tool) -> v1::Tool {
@@ -27,14 +27,14 @@ pub(super) fn host(host: recorded::Host) -> v1::Host {
     }
 }
 
-pub(super) fn hook(hook: &recorded::Hook) -> v1::Hook {
+pub(super) fn hook(hook: recorded::Hook) -> v1::Hook {
     let recorded::Hook {
         hook,
         attached,
         without_it,
         hides,
         reason,
-    } = hook.clone();
+    } = hook;
     v1::Hook {
         hook,
         attached,
@@ -44,7 +44,7 @@ pub(super) fn hook(hook: &recorded::Hook) -> v1::Hook {
     }
 }
 
-pub(super) fn workload(workload: &recorded::Workload) -> v1::Workload {
+pub(super) fn workload(workload: recorded::Workload) -> v1::Workload {
     let recorded::Workload {
         style,
         pattern,
@@ -61,7 +61,7 @@ pub(super) fn workload(workload: &recorded::Workload) -> v1::Workload {
         witnessed,
         iostats,
         scheduler,
-    } = workload.clone();
+    } = workload;
     v1::Workload {
         style: v1::Word::from_text(&style),
         pattern: pattern.as_deref().map(v1::Word::from_text),
@@ -105,7 +105,7 @@ pub(super) fn missed(missed: recorded::Missed) -> v1::MissedCalls {
     v1::MissedCalls::of(begins, ends, whole)
 }
 
-pub(super) fn readings(readings: &recorded::Readings) -> Readings {
+pub(super) fn readings(readings: recorded::Readings) -> Readings {
     let recorded::Readings {
         before,
         after,
@@ -113,43 +113,14 @@ pub(super) fn readings(readings: &recorded::Readings) -> Readings {
         residency: pages,
         pages_used,
         elapsed_ns,
-    } = *readings;
+    } = readings;
     Readings {
-        before: counts(before),
-        after: counts(after),
+        before,
+        after,
         ops: record.map(ops),
         residency: pages.map(residency),
         pages_used,
         elapsed_ns,
-    }
-}
-
-fn counts(counts: recorded::Counts) -> Counts {
-    let recorded::Counts {
-        majflt,
-        syscr,
-        rchar,
-        read_bytes,
-        run_delay_ns,
-        nvcsw,
-        nivcsw,
-        disk_reads,
-        disk_sectors,
-        refaults,
-        requests,
-    } = counts;
-    Counts {
-        majflt,
-        syscr,
-        rchar,
-        read_bytes,
-        run_delay_ns,
-        nvcsw,
-        nivcsw,
-        disk_reads,
-        disk_sectors,
-        refaults,
-        requests,
     }
 }
 

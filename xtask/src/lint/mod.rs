@@ -8,6 +8,7 @@ mod optional;
 mod orphan;
 mod pages;
 mod source;
+mod tree;
 mod words;
 
 use std::process::{Command, ExitCode};
@@ -55,7 +56,8 @@ fn shown_run(command: &mut Command) -> Result<()> {
 /// The project's own rules, on every Rust file and every page of the workspace.
 fn rules() -> Result<()> {
     let root = cargo::root();
-    let sources = source::all(&root)?;
+    let paths = tree::paths(&root)?;
+    let sources = source::all(&root, &paths)?;
     let complaints = sources.iter().flat_map(|source| {
         let long = length::complaint(source);
         long.into_iter().chain(direction::complaints(source))
@@ -63,7 +65,7 @@ fn rules() -> Result<()> {
     let complaints = complaints.chain(circle::complaints(&sources));
     let complaints = complaints.chain(orphan::complaints(&sources));
     let complaints = complaints.chain(words::complaints(&root, &sources)?);
-    let complaints = complaints.chain(pages::complaints(&root)?);
+    let complaints = complaints.chain(pages::complaints(&root, &paths)?);
     let complaints = complaints.collect::<Vec<_>>();
     if complaints.is_empty() {
         return Ok(());

@@ -13,9 +13,6 @@ use std::{
 use anyhow::{Context as _, Result};
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
-/// What a build makes, and what git keeps: no part of the tree.
-const OUTSIDE: [&str; 2] = ["target", ".git"];
-
 /// A page, and what it points to; each with its line.
 #[derive(Debug, Default)]
 struct Page {
@@ -24,35 +21,14 @@ struct Page {
     anchors: BTreeSet<String>,
 }
 
-pub(super) fn complaints(root: &Path) -> Result<Vec<String>> {
-    let paths = tree(root)?;
+pub(super) fn complaints(root: &Path, paths: &BTreeSet<PathBuf>) -> Result<Vec<String>> {
     let mut pages = BTreeMap::new();
     for path in paths.iter().filter(|path| is_page(path)) {
         let text = fs::read_to_string(root.join(path)).with_context(|| path.display().to_string());
         pages.insert(path.clone(), Page::new(&text?));
     }
-    let of_page = |(path, page): (&PathBuf, &Page)| page.complaints(path, &pages, &paths);
+    let of_page = |(path, page): (&PathBuf, &Page)| page.complaints(path, &pages, paths);
     Ok(pages.iter().flat_map(of_page).collect())
-}
-
-/// Every file and folder below `root`, relative to it.
-fn tree(root: &Path) -> Result<BTreeSet<PathBuf>> {
-    let mut paths = BTreeSet::new();
-    let mut folders = vec![root.to_path_buf()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
-            let entry = entry?;
-            if OUTSIDE.iter().any(|name| entry.file_name() == *name) {
-                continue;
-            }
-            paths.insert(entry.path().strip_prefix(root)?.to_owned());
-            // Not through a symbolic link, which may lead back.
-            if entry.file_type()?.is_dir() {
-                folders.push(entry.path());
-            }
-        }
-    }
-    Ok(paths)
 }
 
 fn is_page(path: &Path) -> bool {

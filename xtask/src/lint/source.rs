@@ -1,6 +1,7 @@
 //! The Rust files of the workspace, and the paths that the code in them names.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
@@ -57,24 +58,20 @@ impl Source {
     }
 }
 
-/// Every Rust file below `root`, but for build output and hidden folders.
-pub(super) fn all(root: &Path) -> Result<Vec<Source>> {
-    let mut sources = Vec::new();
-    let mut folders = vec![root.to_path_buf()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
-            let path = entry?.path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            if path.is_dir() && !name.starts_with('.') && name != "target" {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-                sources.push(Source::new(path.strip_prefix(root)?, text)?);
-            }
-        }
-    }
-    sources.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(sources)
+/// Every Rust file among these paths, which are relative to `root`; those in hidden folders are not
+/// the workspace's.
+pub(super) fn all(root: &Path, paths: &BTreeSet<PathBuf>) -> Result<Vec<Source>> {
+    let is_hidden = |path: &Path| {
+        let mut names = path.iter();
+        names.any(|name| name.to_string_lossy().starts_with('.'))
+    };
+    let paths = paths.iter().filter(|path| !is_hidden(path));
+    let rust = paths.filter(|path| path.extension().is_some_and(|it| it == "rs"));
+    rust.map(|path| {
+        let text = fs::read_to_string(root.join(path));
+        Source::new(path, text.with_context(|| path.display().to_string())?)
+    })
+    .collect()
 }
 
 /// A path with the line it is on: `crate::blame::Cause`.

@@ -20,31 +20,32 @@ pub struct Readings {
     pub elapsed_ns: Option<u64>,
 }
 
-/// Counters that only grow, of the watched process and its disk. `report::witness::Counts` says
-/// where each is read.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+/// Counters that only grow, of the watched process and its disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
-    /// Major faults.
+    /// Major faults (`/proc/PID/stat`).
     pub majflt: Option<u64>,
-    /// Read calls.
+    /// Read calls (`/proc/PID/io`).
     pub syscr: Option<u64>,
-    /// Bytes that read calls returned.
+    /// Bytes that read calls returned (`/proc/PID/io`).
     pub rchar: Option<u64>,
-    /// Bytes asked of block devices.
+    /// Bytes asked of block devices (`/proc/PID/io`).
     pub read_bytes: Option<u64>,
-    /// Time runnable and not running, ns.
+    /// Time runnable and not running, in nanoseconds (`/proc/PID/schedstat`).
     pub run_delay_ns: Option<u64>,
-    /// Voluntary switches.
+    /// Times that the threads were switched out to wait, from before their first op until
+    /// after their last (`getrusage`).
     #[serde(default)]
     pub nvcsw: Option<u64>,
-    /// Involuntary switches.
+    /// Times that they were switched out while they could have gone on.
     #[serde(default)]
     pub nivcsw: Option<u64>,
-    /// Reads that the disk completed.
+    /// Reads that the disk completed (`/sys/block/*/stat`).
     pub disk_reads: Option<u64>,
-    /// Sectors of 512 bytes that it read.
+    /// Sectors of 512 bytes that it read (`/sys/block/*/stat`).
     pub disk_sectors: Option<u64>,
-    /// Pages fetched again after they had been reclaimed, on the whole machine.
+    /// Pages of files that were fetched again after they had been reclaimed, on the whole
+    /// machine (`/proc/vmstat`).
     #[serde(default)]
     pub refaults: Option<u64>,
     /// Read requests that the kernel side counted for watched processes.

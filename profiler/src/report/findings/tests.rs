@@ -2,12 +2,9 @@ use super::*;
 use crate::blame::Cause;
 use crate::load::EntryKind;
 use crate::report::assemble;
-use crate::report::v1::Hidden;
-use crate::report::v1::WitnessName;
-use crate::report::v1::Word;
 use crate::report::v1::{
-    Blame, BpfUser, Hook, HookMisses, Host, Io, Latency, MissedCalls, Quality, Relation, Residency,
-    Scenario, Session, Severity, Tool, Unit, Witness, Workload,
+    Blame, BpfUser, Hidden, Hook, HookMisses, Host, Io, Latency, MissedCalls, Quality, Relation,
+    Residency, Scenario, Session, Severity, Tool, Unit, Witness, WitnessName, Word, Workload,
 };
 use crate::workload::State;
 

@@ -10,16 +10,15 @@
 #[cfg(test)]
 mod tests;
 
-use serde::{Deserialize, Serialize};
-
 use super::sums::sum;
 use super::units::{count, counted};
 use super::v1::{self, OpRecord, Relation, Residency, Scenario, Style, Unit, Witness, WitnessName};
 use crate::blame::Cause;
+pub use crate::recording::Counts;
 use crate::workload::OpIs;
 
 /// What others counted while a scenario ran; `None` where nobody did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Readings {
     /// Counters before the first op.
     pub before: Counts,
@@ -32,40 +31,7 @@ pub struct Readings {
     /// Different pages that the ops touched.
     pub pages_used: Option<u64>,
     /// Time between the two, in nanoseconds.
-    #[serde(default)]
     pub elapsed_ns: Option<u64>,
-}
-
-/// Counters that only grow, of the watched process and its disk.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counts {
-    /// Major faults (`/proc/PID/stat`).
-    pub majflt: Option<u64>,
-    /// Read calls (`/proc/PID/io`).
-    pub syscr: Option<u64>,
-    /// Bytes that read calls returned (`/proc/PID/io`).
-    pub rchar: Option<u64>,
-    /// Bytes asked of block devices (`/proc/PID/io`).
-    pub read_bytes: Option<u64>,
-    /// Time runnable and not running, in nanoseconds (`/proc/PID/schedstat`).
-    pub run_delay_ns: Option<u64>,
-    /// Times that the threads were switched out to wait, from before their first op until
-    /// after their last (`getrusage`).
-    #[serde(default)]
-    pub nvcsw: Option<u64>,
-    /// Times that they were switched out while they could have gone on.
-    #[serde(default)]
-    pub nivcsw: Option<u64>,
-    /// Reads that the disk completed (`/sys/block/*/stat`).
-    pub disk_reads: Option<u64>,
-    /// Sectors of 512 bytes that it read (`/sys/block/*/stat`).
-    pub disk_sectors: Option<u64>,
-    /// Pages of files that were fetched again after they had been reclaimed, on the whole
-    /// machine (`/proc/vmstat`).
-    #[serde(default)]
-    pub refaults: Option<u64>,
-    /// Read requests that the kernel side counted for watched processes.
-    pub requests: Option<u64>,
 }
 
 /// Room for quantiles: the histograms of both sides round.
@@ -459,16 +425,10 @@ fn at_most(
     room: u64,
     note: &str,
 ) -> Witness {
-    let agrees = ours <= theirs.saturating_add(room);
     Witness {
-        name: name.into(),
-        ours,
-        theirs,
-        agrees,
-        void: false,
+        agrees: ours <= theirs.saturating_add(room),
         relation: Relation::AtMost,
-        unit,
-        note: note.to_owned(),
+        ..equal(name, unit, ours, theirs, note)
     }
 }
 
@@ -483,6 +443,6 @@ fn at_least(
     Witness {
         agrees: ours.saturating_add(room) >= theirs,
         relation: Relation::AtLeast,
-        ..at_most(name, unit, ours, theirs, room, note)
+        ..equal(name, unit, ours, theirs, note)
     }
 }
